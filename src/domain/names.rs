@@ -1,0 +1,126 @@
+//! Names that people give to things, each kept apart from the others by its type.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {what}: {rule}")]
+pub struct NameError {
+    text: String,
+    what: &'static str,
+    rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $accepts:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let accepts: fn(&str) -> bool = $accepts;
+                if accepts(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NameError { text: text.chars().take(80).collect(), what: $what, rule: $rule })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// Lower-case slug, 1 to `max` characters, beginning with a letter or digit.
+fn slug(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+}
+
+name!(
+    /// An application: what is deployed as one, with one lock. 1–63 of `a-z 0-9 - _`.
+    AppName, "an application name", "1 to 63 of `a-z`, `0-9`, `-`, `_`, beginning with a letter or digit", |t| slug(t, 63)
+);
+name!(
+    /// An environment of `deploy.yml`. 1–63 of `a-z 0-9 - _`.
+    EnvName, "an environment name", "1 to 63 of `a-z`, `0-9`, `-`, `_`, beginning with a letter or digit", |t| slug(t, 63)
+);
+name!(
+    /// A compose service. 1–63 of `a-z 0-9 - _ .` (compose allows upper case too; DNS does not tell the cases apart).
+    ServiceName, "a service name", "1 to 63 of `a-z`, `0-9`, `-`, `_`, `.`, beginning with a letter or digit",
+    |t| slug(&t.replace('.', "-"), 63)
+);
+name!(
+    /// The agent's name for one deployment, unique on that agent. 1–64 of `a-z 0-9 -`.
+    DeploymentId, "a deployment id", "1 to 64 of `a-z`, `0-9`, `-`, `_`", |t| slug(t, 64)
+);
+name!(
+    /// Same key = same deployment (promise P2). 8–200 printable ASCII characters without spaces.
+    IdempotencyKey, "an idempotency key", "8 to 200 printable ASCII characters without spaces",
+    |t| (8..=200).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic())
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs() {
+        for good in ["web", "a", "0", "my-app_2"] {
+            assert!(good.parse::<AppName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "_a", "A", "a b", "a/b", "é", &"a".repeat(64), "../x", "a.b"] {
+            assert!(bad.parse::<AppName>().is_err(), "{bad}");
+        }
+        assert!("api.v2".parse::<ServiceName>().is_ok());
+        assert!("..".parse::<ServiceName>().is_err());
+    }
+
+    #[test]
+    fn keys_have_no_spaces_or_line_breaks() {
+        assert!("owner/repo:production:12:1".parse::<IdempotencyKey>().is_ok());
+        for bad in ["short", "with a space", "line\nbreak!!"] {
+            assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad}");
+        }
+    }
+}

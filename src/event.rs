@@ -1,0 +1,210 @@
+//! The one stream of events: the agent and the executors emit them, every report is a fold over them.
+//!
+//! A reader of an older version meets newer kinds as [`DeployEvent::Unknown`] and skips them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{DeploymentId, ImageRef, Reason};
+
+/// An event with its place in the stream of one deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Position in the deployment's stream, from 1 without gaps.
+    pub seq: u64,
+    /// When it happened, by the emitter's clock.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: DeployEvent,
+}
+
+/// The parts of a swap, in their order (`design`: phases of a swap).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The running version's route is taken over from its labels (first deployment only).
+    Adopt,
+    /// The image is fetched.
+    Pull,
+    /// New containers are made beside the old ones.
+    Create,
+    /// They are started.
+    Start,
+    /// They must answer their probe.
+    Gate,
+    /// The route is pointed at them.
+    Switch,
+    /// Requests through the entry point must be answered by them.
+    Prove,
+    /// They are watched while the old ones drain.
+    Verify,
+    /// The old containers are stopped and removed.
+    Retire,
+    /// The previous state is restored.
+    Back,
+}
+
+impl Phase {
+    /// The word used in reports and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopt => "adopt",
+            Self::Pull => "pull",
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Gate => "gate",
+            Self::Switch => "switch",
+            Self::Prove => "prove",
+            Self::Verify => "verify",
+            Self::Retire => "retire",
+            Self::Back => "back",
+        }
+    }
+}
+
+/// How a deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new release serves and was proven.
+    Deployed,
+    /// What was wanted already ran.
+    Unchanged,
+    /// It failed; the version from before serves.
+    RolledBack,
+    /// It failed and going back failed too.
+    Stranded,
+    /// It was cancelled before the switch; the version from before serves.
+    Cancelled,
+    /// An outcome of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Outcome {
+    /// The word used in reports and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::Unchanged => "unchanged",
+            Self::RolledBack => "rolled_back",
+            Self::Stranded => "stranded",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a container that failed looked like. All text is the container's own: data, to be escaped by whoever shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerReport {
+    /// Container name.
+    pub name: String,
+    /// Docker's state word, for example `running` or `exited`.
+    pub state: String,
+    /// Docker's health word where the image has a health check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// Exit code, where it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// What that exit code usually means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
+    /// Docker's own error text, for example of a command that does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Last log lines, oldest first, control characters removed.
+    #[serde(default)]
+    pub log: Vec<String>,
+}
+
+/// What happened. Texts are whole sentences for people; decisions rest on the other fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DeployEvent {
+    /// The agent took the deployment on; it now goes on by itself.
+    Accepted {
+        /// The agent's name for it.
+        deployment: DeploymentId,
+        /// What is being deployed.
+        image: ImageRef,
+    },
+    /// A phase began.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+    },
+    /// A phase ended well.
+    PhaseFinished {
+        /// Which.
+        phase: Phase,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// Something worth a line, that decides nothing.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+    /// From here on the new version gets the traffic.
+    Switched,
+    /// Requests through the entry point were answered by the new release.
+    Proven {
+        /// Its number.
+        release: u64,
+    },
+    /// How the old version's connections ended.
+    Drained {
+        /// Connections still open when waiting ended; 0 = drained.
+        open: u64,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// What a failed container looked like.
+    Diagnosis {
+        /// The container.
+        container: ContainerReport,
+    },
+    /// The last event: nothing follows.
+    Finished {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, where it did not end well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+        /// One sentence.
+        message: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+        /// The release that serves now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<u64>,
+        /// The image that serves now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
+    /// A kind of a newer version; skipped.
+    #[serde(other)]
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_kinds_and_members_are_tolerated() {
+        let newer = r#"{"seq":3,"at":"2026-01-01T00:00:00Z","kind":"teleported","where":"moon"}"#;
+        assert_eq!(serde_json::from_str::<Stamped>(newer).map(|s| s.event).ok(), Some(DeployEvent::Unknown));
+        let extended = r#"{"seq":4,"at":"2026-01-01T00:00:00Z","kind":"proven","release":2,"by":"me"}"#;
+        assert_eq!(
+            serde_json::from_str::<Stamped>(extended).map(|s| s.event).ok(),
+            Some(DeployEvent::Proven { release: 2 })
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Deploys a container image, proves that the new version serves, and goes back when it does not.
+//!
+//! The pure core (`trigger`, `config`, `plan`) decides; the shell (`observe`, `execute`, `agent`) acts.
+//! `.github/ARCHITECTURE.md` has the map, `tests/architecture.rs` enforces who may import whom.
+
+pub mod agent_api;
+pub mod domain;
+pub mod event;
+pub mod failure;
