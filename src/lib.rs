@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod agent_api;
+pub mod clients;
 pub mod config;
 pub mod domain;
 pub mod event;
