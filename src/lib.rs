@@ -7,3 +7,4 @@ pub mod agent_api;
 pub mod domain;
 pub mod event;
 pub mod failure;
+pub mod signing;
