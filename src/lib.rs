@@ -3,8 +3,12 @@
 //! The pure core (`trigger`, `config`, `plan`) decides; the shell (`observe`, `execute`, `agent`) acts.
 //! `.github/ARCHITECTURE.md` has the map, `tests/architecture.rs` enforces who may import whom.
 
+pub mod agent;
 pub mod agent_api;
+pub mod clients;
+pub mod config;
 pub mod domain;
 pub mod event;
 pub mod failure;
 pub mod signing;
+pub mod yaml;

@@ -2,16 +2,22 @@
 //!
 //! Must never import anything else of this crate.
 
+mod agent_url;
 mod digest;
 mod image_ref;
 mod names;
+mod private_net;
 mod reason;
 mod secret;
 mod span;
+mod text;
 
+pub use agent_url::{AgentUrl, AgentUrlError};
 pub use digest::{Digest, DigestError};
 pub use image_ref::{ImageRef, ImageRefError, Repository};
 pub use names::{AppName, DeploymentId, EnvName, IdempotencyKey, NameError, ServiceName};
+pub use private_net::is_private_address;
 pub use reason::Reason;
 pub use secret::Secret;
 pub use span::{SpanError, parse_span, show_span};
+pub use text::one_line;

@@ -1,0 +1,3 @@
+//! The agent: a long-running process on the host that swaps containers without dropping a request.
+
+pub mod config;

@@ -1,0 +1,171 @@
+//! A container as the engine describes it, reduced to what we read.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
+
+/// A container.
+#[derive(Debug, Clone, Default)]
+pub struct Container {
+    /// Full id.
+    pub id: String,
+    /// Name without the leading slash.
+    pub name: String,
+    /// Docker's state word: `created`, `running`, `restarting`, `exited`, `dead` …
+    pub state: String,
+    /// Docker's health word, where there is a health check: `starting`, `healthy`, `unhealthy`.
+    pub health: Option<String>,
+    /// True where a health check is configured, by image or by compose file.
+    pub has_healthcheck: bool,
+    /// Process id on the host while it runs.
+    pub pid: Option<i64>,
+    /// Exit code of its last end.
+    pub exit_code: Option<i64>,
+    /// True where the kernel ended it for lack of memory.
+    pub oom_killed: bool,
+    /// The engine's own error text.
+    pub error: Option<String>,
+    /// Start time, RFC 3339.
+    pub started_at: Option<String>,
+    /// How often the engine restarted it by itself.
+    pub restarts: i64,
+    /// The engine's id of its image.
+    pub image_id: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Networks it is attached to, by name.
+    pub networks: BTreeMap<String, Address>,
+    /// Docker's network mode.
+    pub network_mode: String,
+    /// Mounts.
+    pub mounts: Vec<Mount>,
+    /// Time between stop signal and kill.
+    pub stop_timeout: Duration,
+}
+
+/// A container's place in one network.
+#[derive(Debug, Clone, Default)]
+pub struct Address {
+    /// Network id.
+    pub network_id: String,
+    /// IPv4 or IPv6 addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A mount.
+#[derive(Debug, Clone, Default)]
+pub struct Mount {
+    /// Path on the host, or the volume's path.
+    pub source: String,
+    /// Path in the container.
+    pub destination: String,
+}
+
+/// Docker's own default between SIGTERM and SIGKILL.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Container {
+    pub(super) fn from_inspect(raw: ContainerInspectResponse) -> Self {
+        let state = raw.state.unwrap_or_default();
+        let config = raw.config.unwrap_or_default();
+        let health = state.health.and_then(|health| health.status).and_then(|status| match status {
+            HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+            other => Some(other.to_string()),
+        });
+        let has_healthcheck = config.healthcheck.is_some_and(|check| {
+            check.test.is_some_and(|test| !test.is_empty() && test.first().is_none_or(|word| word != "NONE"))
+        });
+        let networks = raw.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        Self {
+            id: raw.id.unwrap_or_default(),
+            name: raw.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            state: state.status.map(|status| status.to_string()).unwrap_or_default(),
+            health,
+            has_healthcheck,
+            pid: state.pid.filter(|pid| *pid > 0),
+            exit_code: state.exit_code,
+            oom_killed: state.oom_killed.unwrap_or_default(),
+            error: state.error.filter(|error| !error.is_empty()),
+            started_at: state.started_at.filter(|at| !at.starts_with("0001-")),
+            restarts: raw.restart_count.unwrap_or_default(),
+            image_id: raw.image.unwrap_or_default(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            networks: networks
+                .into_iter()
+                .map(|(name, endpoint)| {
+                    let addresses = [endpoint.ip_address, endpoint.global_ipv6_address];
+                    let addresses = addresses.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
+                    (name, Address { network_id: endpoint.network_id.unwrap_or_default(), addresses })
+                })
+                .collect(),
+            network_mode: raw.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
+            mounts: raw
+                .mounts
+                .unwrap_or_default()
+                .into_iter()
+                .map(|mount| Mount {
+                    source: mount.source.unwrap_or_default(),
+                    destination: mount.destination.unwrap_or_default(),
+                })
+                .collect(),
+            stop_timeout: config
+                .stop_timeout
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map_or(STOP_TIMEOUT, Duration::from_secs),
+        }
+    }
+
+    /// True while its process runs.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        self.state == "running"
+    }
+
+    /// First 12 digits of the id.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+
+    /// A label's value.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    /// Compose's number of the container; 0 where it has none.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.label("com.docker.compose.container-number").and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+
+    /// Every address of it, in all networks.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.networks.values().flat_map(|network| network.addresses.iter().copied()).collect()
+    }
+
+    /// What an exit code usually means, for a sentence (Docker's documented 125–127; 128 + signal by shell convention).
+    #[must_use]
+    pub fn exit_meaning(&self) -> Option<String> {
+        if self.oom_killed {
+            return Some("killed by the kernel: out of memory".to_owned());
+        }
+        let code = self.exit_code?;
+        Some(match code {
+            0 => "ended by itself without an error; a service must keep running".to_owned(),
+            1 => "the application's general error".to_owned(),
+            125 => "the engine could not run the container".to_owned(),
+            126 => "the command exists but cannot be executed (permission, or built for another architecture)".to_owned(),
+            127 => "the command does not exist in the image".to_owned(),
+            134 => "aborted (SIGABRT)".to_owned(),
+            137 => "killed (SIGKILL)".to_owned(),
+            139 => "crashed (SIGSEGV)".to_owned(),
+            143 => "ended by SIGTERM".to_owned(),
+            129..=192 => format!("ended by signal {}", code - 128),
+            _ => "the application's own exit code".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! What can go wrong with the engine, as far as a caller can act on it.
+
+use bollard::errors::Error;
+
+/// A failed call of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DockerError {
+    /// The engine does not answer.
+    #[error("the Docker Engine at {host} does not answer: {why}")]
+    Unavailable {
+        /// Its address.
+        host: String,
+        /// What happened.
+        why: String,
+    },
+    /// No such container, image or network.
+    #[error("{0}")]
+    NotFound(String),
+    /// The engine answered no.
+    #[error("the Docker Engine refused: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The engine's words.
+        message: String,
+    },
+}
+
+impl DockerError {
+    pub(super) fn from_bollard(host: &str, error: Error) -> Self {
+        match error {
+            Error::DockerResponseServerError { status_code: 404, message } => Self::NotFound(message),
+            Error::DockerResponseServerError { status_code, message } => Self::Refused { status: status_code, message },
+            Error::DockerStreamError { error } => Self::Refused { status: 0, message: error },
+            other => Self::Unavailable { host: host.to_owned(), why: chain(&other) },
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
