@@ -47,12 +47,12 @@ impl Answer {
                 Reason::ApiTooNew,
                 format!("the agent at `{}` speaks API version {api}, this deploy-action speaks {API}", self.url),
             )
-            .hint("use a newer version of deploy-action; an agent also serves callers one version older than itself"));
+            .hint("use the version of deploy-action that the agent has, or a newer one"));
         }
-        read.and_then(|_| serde_json::from_slice(&self.body)).map_err(|error| self.unreadable(error))
+        read.and_then(|_| serde_json::from_slice(&self.body)).map_err(|error| self.unreadable(&error))
     }
 
-    fn unreadable(&self, error: serde_json::Error) -> Failure {
+    fn unreadable(&self, error: &serde_json::Error) -> Failure {
         let url = &self.url;
         let what = if self.body.trim_ascii_start().starts_with(b"<") {
             format!("`{url}` answers with a web page instead of an agent's JSON")
@@ -62,7 +62,7 @@ impl Answer {
             format!("the answer of `{url}` is not what an agent of API version {API} sends")
         };
         Failure::new(Reason::AgentUnexpected, what)
-            .because(error)
+            .because(one_line(&error.to_string(), SHOWN))
             .hint("check that the agent's address in `deploy.yml`, base path included, is right; `deploy-action agent doctor` on the host checks the way there")
     }
 
@@ -113,7 +113,11 @@ fn refused(error: &ApiError, status: StatusCode) -> Failure {
             "deployment `{}` of service `{}` by {} has been running since {}",
             holder.deployment,
             holder.service,
-            if holder.requested_by.is_empty() { "an unnamed caller".into() } else { one_line(&holder.requested_by, 100) },
+            if holder.requested_by.is_empty() {
+                "an unnamed caller".into()
+            } else {
+                one_line(&holder.requested_by, 100)
+            },
             holder.since,
         )
     });
@@ -132,7 +136,10 @@ pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
     let chain = chain(&error);
     let says = |words: &[&str]| words.iter().any(|word| chain.contains(word));
     let (what, hint) = if says(&["InvalidContentType", "invalid HTTP version"]) {
-        ("one side speaks TLS and the other does not", "write the scheme, `https://` or `http://`, that the agent's port speaks")
+        (
+            "one side speaks TLS and the other does not",
+            "write the scheme, `https://` or `http://`, that the agent's port speaks",
+        )
     } else if says(&["certificate", "UnknownIssuer", "CaUsedAsEndEntity"]) {
         (
             "its TLS certificate is not trusted",
@@ -145,7 +152,10 @@ pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
     } else if error.is_timeout() {
         ("it does not answer in time", "check that the agent runs, and that no firewall drops the connection")
     } else if error.is_connect() {
-        ("nothing accepts the connection", "on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`")
+        (
+            "nothing accepts the connection",
+            "on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`",
+        )
     } else {
         ("the connection broke", "on the host, look at `systemctl status deploy-agent`; the agent may be restarting")
     };

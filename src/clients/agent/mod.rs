@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 
-use crate::agent_api::{Deployment, DeployRequest, Events, History, MAX_WAIT, ServiceStatus};
+use crate::agent_api::{DeployRequest, Deployment, Events, History, MAX_WAIT, ServiceStatus};
 use crate::domain::{AgentUrl, AppName, DeploymentId, ImageRef, Reason, ServiceName};
 use crate::failure::Failure;
 use crate::signing::AgentKey;
