@@ -10,4 +10,5 @@ pub mod config;
 pub mod domain;
 pub mod event;
 pub mod failure;
+pub mod signing;
 pub mod yaml;

@@ -1,3 +1,4 @@
-//! Thin clients of the services around us, one file or folder each.
+//! Thin clients of the services around us, one file or folder each: they carry out and report, they decide nothing.
 
+pub mod agent;
 pub mod docker;

@@ -10,6 +10,7 @@ mod private_net;
 mod reason;
 mod secret;
 mod span;
+mod text;
 
 pub use agent_url::{AgentUrl, AgentUrlError};
 pub use digest::{Digest, DigestError};
@@ -19,3 +20,4 @@ pub use private_net::is_private_address;
 pub use reason::Reason;
 pub use secret::Secret;
 pub use span::{SpanError, parse_span, show_span};
+pub use text::one_line;
