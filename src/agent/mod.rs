@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod compose;
+pub mod facts;
 pub mod proxy;
+pub mod site;
 pub mod store;

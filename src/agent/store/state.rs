@@ -55,6 +55,9 @@ pub struct ServiceState {
     /// The containers of the last release.
     #[serde(default)]
     pub members: Vec<Member>,
+    /// Containers that no longer serve and are on their way out.
+    #[serde(default)]
+    pub retiring: Vec<Member>,
     /// The route, once adopted.
     #[serde(default)]
     pub route: Option<CompiledRoute>,

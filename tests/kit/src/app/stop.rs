@@ -32,10 +32,7 @@ impl Stop {
         thread::Builder::new().spawn(move || {
             for _ in signals.forever() {
                 match on_term {
-                    OnTerm::Graceful => {
-                        log("SIGTERM: finishing");
-                        told.set();
-                    }
+                    OnTerm::Graceful => told.set("SIGTERM: finishing"),
                     OnTerm::Abrupt => {
                         log("SIGTERM: leaving at once");
                         process::exit(ENDED_BY_TERM);
@@ -47,8 +44,13 @@ impl Stop {
         Ok(stop)
     }
 
-    fn set(&self) {
-        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    /// Said under the lock: whoever has read the line finds the wish set, and no thread can end the
+    /// process before the line is out.
+    fn set(&self, line: &str) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted = true;
+        log(line);
+        drop(wanted);
         self.changed.notify_all();
     }
 

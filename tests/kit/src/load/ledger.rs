@@ -37,7 +37,8 @@ pub(super) struct Books {
     seen: BTreeMap<String, Seen>,
     last_failure_ms: Option<f64>,
     timeline: Vec<Bucket>,
-    last_ok: Option<Instant>,
+    /// The start, until there is one.
+    last_ok: Instant,
     longest_gap: Duration,
     /// In microseconds.
     latencies: Vec<u64>,
@@ -67,8 +68,9 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new() -> Self {
+        let start = Instant::now();
         let books = Books {
-            start: Instant::now(),
+            start,
             sent: 0,
             ok: 0,
             failed: 0,
@@ -79,7 +81,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             last_failure_ms: None,
             timeline: Vec::new(),
-            last_ok: None,
+            last_ok: start,
             longest_gap: Duration::ZERO,
             latencies: Vec::new(),
             mix: Mix::default(),
@@ -93,7 +95,8 @@ impl Ledger {
 
     /// Sets the moment from which offsets count.
     pub(super) fn begin(&self, start: Instant) {
-        self.books().start = start;
+        let mut books = self.books();
+        (books.start, books.last_ok) = (start, start);
     }
 
     /// Enters a request that begins now.
@@ -143,8 +146,7 @@ impl Ledger {
     /// Closes the books of a run that ended at `end` and had `due` requests in it.
     pub(super) fn report(&self, rate: u32, due: u64, end: Instant) -> Report {
         let books = self.books();
-        let silent_since = books.last_ok.unwrap_or(books.start);
-        let tail = end.saturating_duration_since(silent_since);
+        let tail = end.saturating_duration_since(books.last_ok);
         let mut timeline = books.timeline.clone();
         for (bucket, at_ms) in timeline.iter_mut().zip((0..).step_by(BUCKET_MS as usize)) {
             bucket.at_ms = at_ms;
@@ -192,10 +194,9 @@ impl Books {
         match settled.result {
             Ok(()) => {
                 self.ok += 1;
-                let before = self.last_ok.unwrap_or(settled.done);
-                let gap = settled.done.saturating_duration_since(before);
+                let gap = settled.done.saturating_duration_since(self.last_ok);
                 self.longest_gap = self.longest_gap.max(gap);
-                self.last_ok = Some(before.max(settled.done));
+                self.last_ok = self.last_ok.max(settled.done);
             }
             Err(failure) => {
                 self.failed += 1;

@@ -39,8 +39,8 @@ pub struct Report {
     pub last_failure_ms: Option<f64>,
     /// Consecutive slices of 100 ms, by the time requests ended, from the start to the last answer.
     pub timeline: Vec<Bucket>,
-    /// The longest time without an OK answer: between two of them, or from the last one to the end of the
-    /// run; the whole run if there was none.
+    /// The longest time without an OK answer: between two of them, from the start to the first, or from the
+    /// last to the end of the run. Never shorter than the quickest answer.
     pub longest_gap_ms: f64,
     /// Latency of all requests, failed ones too.
     pub latency_ms: Latency,

@@ -78,3 +78,17 @@ fn stopping_is_bounded_by_the_timeouts() {
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     assert_eq!(report.failed, report.sent);
 }
+
+#[test]
+fn an_outage_at_the_start_is_a_gap_like_any_other() {
+    let began = Instant::now();
+    let mut config = quick(serve_each(move |seen| {
+        std::thread::sleep(Duration::from_millis(80).saturating_sub(began.elapsed()));
+        right(seen)
+    }));
+    config.workers = 100;
+    let report = run(config);
+    assert_eq!(report.ok, 100);
+    let first = report.seen["v1"].first_ms;
+    assert!(report.longest_gap_ms >= first, "{} < {first}", report.longest_gap_ms);
+}

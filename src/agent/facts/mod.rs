@@ -1,0 +1,143 @@
+//! What is true of a service right now: read from engine, compose and Traefik, never changed here.
+
+mod blockers;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::compose::{ComposeError, ComposeService, With};
+use super::proxy::traefik::api::View;
+use super::proxy::traefik::compile::Subject;
+use super::proxy::traefik::http::HttpError;
+use super::site::Site;
+use super::store::{CompiledRoute, ServiceState};
+use crate::agent_api::Blocker;
+use crate::clients::docker::{Container, DockerError};
+use crate::domain::ServiceName;
+
+pub use blockers::{blockers, may_route};
+pub use status::{revision, status};
+
+/// Why the facts are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// The engine.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// Compose.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// Traefik's API.
+    #[error("Traefik's API does not answer: {0}")]
+    Traefik(#[from] HttpError),
+    /// The compose files do not define the service.
+    #[error("the compose files of project `{project}` define no service `{service}`; they define {known}")]
+    NoService {
+        /// Project.
+        project: String,
+        /// Service.
+        service: ServiceName,
+        /// The services there are.
+        known: String,
+    },
+}
+
+/// The facts.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its containers, in any state, those on their way out left out.
+    pub containers: Vec<Container>,
+    /// What the compose files say of it.
+    pub compose: ComposeService,
+    /// Services that depend on it.
+    pub dependents: Vec<String>,
+    /// Compose's hash of it, with the live override.
+    pub hash: String,
+    /// Traefik's view, where Traefik is configured.
+    pub view: Option<View>,
+    /// Traefik's own container, where one mounts our folder.
+    pub proxy: Option<Container>,
+    /// The route: adopted earlier, or as labels resolve now.
+    pub route: Result<Option<CompiledRoute>, Vec<Blocker>>,
+    /// True where the running image has a health check of its own.
+    pub image_healthcheck: bool,
+}
+
+impl Facts {
+    /// Reads the facts of a service.
+    ///
+    /// # Errors
+    /// [`FactsError`].
+    pub async fn gather(site: &Site, service: &ServiceName, state: &ServiceState) -> Result<Self, FactsError> {
+        let (services, hash, containers, traefik) = tokio::join!(
+            site.compose.services(With::Live),
+            site.compose.hash(With::Live, service),
+            site.engine.service_containers(site.compose.project(), service.as_str()),
+            Self::traefik(site),
+        );
+        let services = services?;
+        let Some(compose) = services.get(service.as_str()).cloned() else {
+            let known: Vec<String> = services.into_keys().collect();
+            let (project, service) = (site.compose.project().to_owned(), service.clone());
+            return Err(FactsError::NoService { project, service, known: known.join(", ") });
+        };
+        let dependents = services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
+        let dependents = dependents.map(|(name, _)| name.clone()).collect();
+        let (view, proxy) = traefik?;
+        let containers: Vec<Container> =
+            containers?.into_iter().filter(|container| !state.retiring.iter().any(|old| old.id == container.id)).collect();
+        let image_healthcheck = match containers.first() {
+            Some(container) => site.engine.image(&container.image_id).await?.is_some_and(|image| image.has_healthcheck),
+            None => false,
+        };
+        let route = match (&state.route, &view) {
+            (Some(route), _) => Ok(Some(route.clone())),
+            (None, Some(view)) => super::proxy::traefik::compile::compile(view, &subject(&containers)),
+            (None, None) => Ok(None),
+        };
+        Ok(Self { containers, compose, dependents, hash: hash?, view, proxy, route, image_healthcheck })
+    }
+
+    async fn traefik(site: &Site) -> Result<(Option<View>, Option<Container>), FactsError> {
+        let Some(traefik) = &site.traefik else { return Ok((None, None)) };
+        let (view, running) = tokio::join!(traefik.api.view(), site.engine.running_containers());
+        let dir = &traefik.config.dir;
+        let proxy = running?.into_iter().find(|container| {
+            container.mounts.iter().any(|mount| !mount.source.is_empty() && dir.starts_with(&mount.source))
+        });
+        Ok((Some(view?), proxy))
+    }
+
+    /// Its running containers.
+    pub fn running(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|container| container.running())
+    }
+}
+
+/// A service's containers as the route compiler looks at them.
+#[must_use]
+pub fn subject(containers: &[Container]) -> Subject {
+    let running = containers.iter().filter(|container| container.running());
+    let addresses: BTreeSet<IpAddr> = running.clone().flat_map(Container::addresses).collect();
+    Subject { addresses, labels: running.map(traefik_labels).next().unwrap_or_default() }
+}
+
+/// A container's `traefik.*` labels.
+#[must_use]
+pub fn traefik_labels(container: &Container) -> BTreeMap<String, String> {
+    routing_labels(&container.labels)
+}
+
+/// The labels that Traefik reads.
+#[must_use]
+pub fn routing_labels(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    labels.iter().filter(|(name, _)| name.starts_with("traefik.")).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Networks that two containers share and whose resolver knows container names: all but Docker's three built-in ones.
+#[must_use]
+pub fn shared_networks(one: &Container, other: &Container) -> Vec<String> {
+    let named = |name: &str| !matches!(name, "bridge" | "host" | "none");
+    one.networks.keys().filter(|name| named(name) && other.networks.contains_key(*name)).cloned().collect()
+}

@@ -1,0 +1,148 @@
+//! The facts as the wire tells them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::blockers::gate;
+use super::{Facts, blockers, may_route};
+use crate::agent::compose::OVERRIDE;
+use crate::agent::proxy::traefik::api::{text, texts};
+use crate::agent::proxy::traefik::compile::priority;
+use crate::agent::proxy::traefik::prove::targets;
+use crate::agent::site::Site;
+use crate::agent::store::ServiceState;
+use crate::agent_api::{API, Drift, Replica, Route, Routing, ServiceStatus};
+use crate::clients::docker::{Container, DockerError, Image};
+use crate::domain::{ImageRef, ServiceName};
+use crate::signing::body_hash;
+
+/// A text that changes whenever containers, release or compose configuration change.
+#[must_use]
+pub fn revision(facts: &Facts, state: &ServiceState) -> String {
+    let containers: Vec<&str> = facts.running().map(|container| container.id.as_str()).collect();
+    let release = state.current().map_or(0, |release| release.number);
+    body_hash(format!("{release}\n{}\n{}", facts.hash, containers.join("\n")).as_bytes())[..16].to_owned()
+}
+
+/// The status of a service; `holder` and the asked-for image are the caller's to add.
+///
+/// # Errors
+/// [`DockerError`] where an image cannot be looked at.
+pub async fn status(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Facts) -> Result<ServiceStatus, DockerError> {
+    let mut replicas = Vec::new();
+    for container in facts.containers.iter() {
+        replicas.push(replica(site, container).await?);
+    }
+    let config = site.service(service);
+    let millis = |span: Option<Duration>| span.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    let route = facts.route.as_ref().ok().and_then(Option::as_ref);
+    let routes = route.into_iter().flat_map(|route| &route.routers).map(|(name, router)| Route {
+        router: name.clone(),
+        rule: text(router, "rule").to_owned(),
+        entry_points: texts(router, "entryPoints"),
+        priority: priority(router),
+    });
+    let proof = route.zip(site.traefik.as_ref()).and_then(|(route, traefik)| {
+        let probe = config.and_then(|config| config.probe.as_ref()).map_or("/", |probe| probe.path.as_str());
+        let found = targets(route, config.and_then(|config| config.proof.as_deref()), probe, &traefik.config.entrypoints).ok()?;
+        found.first().map(|target| format!("{}://{}{}", target.entry.scheme(), target.host, target.path))
+    });
+    let running = facts.running().count() as u64;
+    Ok(ServiceStatus {
+        api: API,
+        agent_id: site.agent_id.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        app: site.app.clone(),
+        service: service.clone(),
+        revision: revision(facts, state),
+        release: state.current().cloned(),
+        previous: state.previous().cloned(),
+        wanted_replicas: running.max(facts.compose.replicas).max(1),
+        gate: gate(site, service, facts),
+        routing: match (&state.route, may_route(facts) || route.is_some()) {
+            (Some(_), _) => Routing::Agent,
+            (None, true) => Routing::Labels,
+            (None, false) => Routing::None,
+        },
+        routes: routes.collect(),
+        proof,
+        images: site.config.images.iter().map(ToString::to_string).collect(),
+        config_changed: config_changed(facts),
+        dependents: facts.dependents.clone(),
+        verify_for_ms: millis(config.map(|config| config.verify_for)),
+        drain_timeout_ms: millis(config.map(|config| config.drain_timeout)),
+        image_present: None,
+        blockers: blockers(site, service, facts),
+        drift: drift(site, state, facts, &replicas),
+        holder: None,
+        replicas,
+    })
+}
+
+/// True where a running container was made from another configuration than today's.
+fn config_changed(facts: &Facts) -> bool {
+    facts.running().any(|container| container.label("com.docker.compose.config-hash").is_some_and(|hash| hash != facts.hash))
+}
+
+async fn replica(site: &Site, container: &Container) -> Result<Replica, DockerError> {
+    let image = site.engine.image(&container.image_id).await?;
+    Ok(Replica {
+        name: container.name.clone(),
+        id: container.short_id().to_owned(),
+        state: container.state.clone(),
+        health: container.health.clone(),
+        image: image.as_ref().and_then(|image| by_digest(site, image)),
+        image_id: container.image_id.clone(),
+        started_at: container.started_at.clone(),
+    })
+}
+
+/// The image's name by digest, in a repository that may be deployed where there is one.
+pub(in crate::agent) fn by_digest(site: &Site, image: &Image) -> Option<ImageRef> {
+    let allowed = |name: &&ImageRef| site.config.images.iter().any(|known| known.same_as(name.repository()));
+    image.repo_digests.iter().find(allowed).or_else(|| image.repo_digests.first()).cloned()
+}
+
+fn drift(site: &Site, state: &ServiceState, facts: &Facts, replicas: &[Replica]) -> Vec<Drift> {
+    let mut found = Vec::new();
+    let mut add = |code: &str, message: String| found.push(Drift { code: code.to_owned(), message });
+    let running: BTreeSet<&str> = facts.running().map(|container| container.id.as_str()).collect();
+    let deployed: BTreeSet<&str> = state.members.iter().map(|member| member.id.as_str()).collect();
+    if let Some(release) = state.current()
+        && !deployed.is_empty()
+    {
+        if running.is_empty() {
+            add("not_running", format!("release {} was deployed, but no container of it runs", release.number));
+        } else if running != deployed {
+            add("containers_replaced", format!("the containers of release {} were replaced outside of a deployment", release.number));
+        }
+        let other = replicas.iter().find(|replica| replica.state == "running" && replica.image_id != release.image_id);
+        if let Some(replica) = other {
+            add("image_differs", format!("{} runs another image than release {}", replica.name, release.number));
+        }
+        if config_changed(facts) {
+            add("config_changed", "the compose files ask for another configuration than the running containers have".to_owned());
+        }
+    }
+    if let Some(message) = override_unlisted(site) {
+        add("override_unlisted", message);
+    }
+    found
+}
+
+/// A plain `docker compose up -d` must see our override, or it goes back to the image of the compose file.
+pub(in crate::agent) fn override_unlisted(site: &Site) -> Option<String> {
+    let env = site.compose.dir().join(".env");
+    let text = std::fs::read_to_string(&env).unwrap_or_default();
+    let listed = text.lines().rev().find_map(|line| line.trim().strip_prefix("COMPOSE_FILE="));
+    let last = listed.and_then(|files| files.trim_matches(['"', '\'']).rsplit(':').next());
+    let seen = last.is_some_and(|file| std::path::Path::new(file).file_name().is_some_and(|name| name == OVERRIDE));
+    (!seen).then(|| {
+        let files: Vec<String> = site.compose.files().iter().map(|path| path.display().to_string()).collect();
+        format!(
+            "{} does not end COMPOSE_FILE with {OVERRIDE}, so a plain `docker compose up -d` would go back to the image in the compose file; set COMPOSE_FILE={}:{OVERRIDE}",
+            env.display(),
+            files.join(":")
+        )
+    })
+}
