@@ -3,6 +3,8 @@
 //! Must never read a file, the environment or the network.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

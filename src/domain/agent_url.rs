@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn bad_addresses() {
         use AgentUrlError as E;
-        let cases: &[(&str, fn(&E) -> bool)] = &[
+        type Case = (&'static str, fn(&E) -> bool);
+        let cases: &[Case] = &[
             ("deploy.example.com", |e| matches!(e, E::Url(HttpUrlError::Scheme))),
             ("https://user:hunter2@deploy.example.com", |e| matches!(e, E::Url(HttpUrlError::UserInfo))),
             ("https://deploy.example.com?x=1", |e| matches!(e, E::Query)),

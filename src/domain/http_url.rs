@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn bad_urls() {
         use HttpUrlError as E;
-        let cases: &[(&str, fn(&E) -> bool)] = &[
+        type Case = (&'static str, fn(&E) -> bool);
+        let cases: &[Case] = &[
             ("", |e| matches!(e, E::Scheme)),
             ("example.com", |e| matches!(e, E::Scheme)),
             ("ftp://example.com", |e| matches!(e, E::Scheme)),

@@ -5,6 +5,8 @@
 //!
 //! Must never import anything else of this crate.
 
+#[cfg(test)]
+pub(crate) mod mutate;
 mod problem;
 mod reader;
 mod syntax;

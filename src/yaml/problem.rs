@@ -5,6 +5,8 @@ use std::fmt;
 
 /// The longest part of a line that is shown, in characters.
 const SHOWN: usize = 120;
+/// The most problems that are written out.
+const WRITTEN: usize = 100;
 /// How many characters before the caret are kept of a longer line.
 const BEFORE: usize = 60;
 
@@ -15,7 +17,7 @@ pub struct Span {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// How many characters, at least 1.
+    /// How many characters, at least 1; may go beyond the end of the line.
     pub width: usize,
 }
 
@@ -93,14 +95,17 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Problem { at, message, hint, .. } in &self.list {
+        for Problem { at, message, hint, .. } in self.list.iter().take(WRITTEN) {
             writeln!(f, "{}:{}:{}: {}", self.file, at.line, at.column, one_line(message))?;
             self.snippet(*at, f)?;
             if let Some(hint) = hint {
                 writeln!(f, "  hint: {}", one_line(hint))?;
             }
         }
-        Ok(())
+        match self.list.len().saturating_sub(WRITTEN) {
+            0 => Ok(()),
+            more => writeln!(f, "{}: {more} more problems are not shown", self.file),
+        }
     }
 }
 

@@ -108,7 +108,8 @@ impl<'t> Cursor<'t> {
     }
 
     fn child(&self, key: &str, key_at: Span, node: &'t Node) -> Cursor<'t> {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let key = tree::shown(key);
+        let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
         Cursor { node, key_at, path }
     }
 
@@ -124,7 +125,7 @@ impl<'t> Cursor<'t> {
                 Vec::new()
             }
             _ => {
-                self.expected(&format!("a mapping of {what}s (`name: …` lines)"), report);
+                self.expected("a mapping (`name: …` lines)", report);
                 Vec::new()
             }
         }
@@ -182,7 +183,7 @@ impl<'t> Cursor<'t> {
                 Vec::new()
             }
             _ => {
-                self.expected(&format!("a list of {what}s (`- …` lines or `[…]`)"), report);
+                self.expected("a list (`- …` lines or `[…]`)", report);
                 Vec::new()
             }
         }

@@ -58,11 +58,15 @@ fn words(kind: &ErrorKind) -> (String, &'static str) {
         K::MappingValueNotAllowed
         | K::InvalidColonPlacement
         | K::InvalidMappingValueWhitespace
-        | K::MappingKeyNotAllowed => {
-            ("a `:` is not possible here", "put a text that contains `: ` in quotes, or check the indentation")
-        }
+        | K::MappingKeyNotAllowed => (
+            "a `:` is not possible here",
+            "put a text that contains `: ` in quotes, or check that the line before has its `:`",
+        ),
         K::BlockSequenceEntryNotAllowed | K::BlockEntryInFlowCollection => {
             ("a `-` is not possible here", "put a list on the lines after its key, or write it as `[a, b]`")
+        }
+        K::UnexpectedCharacter { character } if character.is_control() => {
+            ("a control character stands here", "remove it; in double quotes it can be written as an escape")
         }
         K::UnexpectedCharacter { .. } | K::UnexpectedEndOfPlainScalar | K::PlainScalarStartsWithDashFlowIndicator => {
             ("a text cannot begin with this character", "put the text in quotes")

@@ -1,6 +1,7 @@
 //! YAML text to a tree in which every key and value knows where it stands.
 
 use std::collections::HashMap;
+use std::mem;
 
 use serde_saphyr::granit_parser::{self as granit, Event, Parser, ScalarStyle};
 
@@ -14,6 +15,9 @@ const MAX_NODES: usize = 10_000;
 /// Deepest nesting. The deepest place of either file is at 5.
 const MAX_DEPTH: usize = 32;
 
+/// The width of what goes on in the next line.
+const TO_THE_END: usize = MAX_BYTES;
+
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -26,7 +30,7 @@ pub(super) struct Node {
 
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// Nothing at all, `~` or `null`.
+    /// Nothing at all, or a plain `~` or `null`.
     Nothing,
     /// A text, exactly as written but for quotes and escapes.
     Text(String),
@@ -51,8 +55,15 @@ struct Open {
 
 enum Container {
     List(Vec<Node>),
-    /// With the key that waits for its value; `None` inside where the key is unusable and its value is dropped.
-    Map(Vec<Entry>, Option<Option<(String, Span)>>),
+    Map(Vec<Entry>, Next),
+}
+
+/// What a mapping that has begun reads next.
+enum Next {
+    Key,
+    ValueOf(String, Span),
+    /// The value of a key that was refused: it is read and dropped.
+    Dropped,
 }
 
 struct Builder<'p> {
@@ -96,9 +107,14 @@ pub(super) fn parse(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
     builder.root
 }
 
+/// A key as messages show it.
+pub(super) fn shown(key: &str) -> String {
+    key.chars().take(80).collect()
+}
+
 fn place(span: granit::Span) -> Span {
     let (start, end) = (span.start, span.end);
-    let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 1 };
+    let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { TO_THE_END };
     Span { line: start.line().max(1), column: start.col() + 1, width: width.max(1) }
 }
 
@@ -112,7 +128,13 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), at);
-                let nothing = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
+                let is_key = matches!(self.open.last(), Some(Open { what: Container::Map(_, Next::Key), .. }));
+                let nothing = match &*text {
+                    "" | "~" => style == ScalarStyle::Plain,
+                    // A key named so is a name like any other (YAML 1.2.2 section 10.3.2 lists the spellings).
+                    "null" | "Null" | "NULL" => style == ScalarStyle::Plain && !is_key,
+                    _ => false,
+                };
                 let value = if nothing { Value::Nothing } else { Value::Text(text.into_owned()) };
                 self.place_node(Node { at, value, size: 1 }, anchor)
             }
@@ -129,7 +151,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), at);
-                self.begin(at, anchor, Container::Map(Vec::new(), None))
+                self.begin(at, anchor, Container::Map(Vec::new(), Next::Key))
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { at, anchor, what, size }) = self.open.pop() else { return true };
@@ -184,16 +206,14 @@ impl Builder<'_> {
         open.size += node.size;
         match &mut open.what {
             Container::List(items) => items.push(node),
-            Container::Map(_, waiting @ None) => {
-                *waiting = Some(None);
-                if let Some(key) = self.key(node) {
-                    if let Some(Open { what: Container::Map(_, waiting), .. }) = self.open.last_mut() {
-                        *waiting = Some(Some(key));
-                    }
+            Container::Map(_, Next::Key) => {
+                let next = self.key(node);
+                if let Some(Open { what: Container::Map(_, state), .. }) = self.open.last_mut() {
+                    *state = next;
                 }
             }
-            Container::Map(entries, waiting) => {
-                if let Some((key, key_at)) = waiting.take().flatten() {
+            Container::Map(entries, state) => {
+                if let Next::ValueOf(key, key_at) = mem::replace(state, Next::Key) {
                     entries.push(Entry { key, key_at, node });
                 }
             }
@@ -201,28 +221,32 @@ impl Builder<'_> {
         true
     }
 
-    /// The key, unless it cannot be one (then its value is read and dropped).
-    fn key(&mut self, node: Node) -> Option<(String, Span)> {
+    /// What follows this key.
+    fn key(&mut self, node: Node) -> Next {
         let key = match node.value {
             Value::Text(text) => text,
             Value::Nothing => {
                 self.say(node.at, "this key has no name", "write a name before the `:`");
-                return None;
+                return Next::Dropped;
             }
             Value::List(_) | Value::Map(_) => {
                 self.say(node.at, "a list or a mapping stands where a key is expected", "write a name before the `:`");
-                return None;
+                return Next::Dropped;
             }
         };
         if key == "<<" {
             self.say(node.at, "merge keys (`<<`) are not supported", "write the keys out");
-            return None;
+            return Next::Dropped;
         }
-        let Some(Open { what: Container::Map(entries, _), .. }) = self.open.last() else { return None };
+        let Some(Open { what: Container::Map(entries, _), .. }) = self.open.last() else { return Next::Dropped };
         let Some(first) = entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_at.line) else {
-            return Some((key, node.at));
+            return Next::ValueOf(key, node.at);
         };
-        self.say(node.at, format!("`{key}` is given twice here: first in line {first}"), "remove one of the two");
-        None
+        self.say(
+            node.at,
+            format!("`{}` is given twice here: first in line {first}", shown(&key)),
+            "remove one of the two",
+        );
+        Next::Dropped
     }
 }

@@ -59,7 +59,7 @@ fn files(base: &Path, list: &Cursor<'_>, report: &mut Report) -> Vec<PathBuf> {
     for item in list.items("compose file", report) {
         let Some(file) = item.parse_with(report, |text| value::joined(base, text)) else { continue };
         if files.contains(&file) {
-            item.problem(report, format!("`{}` is named twice", file.display()), Some("remove one of the two"));
+            item.problem(report, "this file is named before", Some("remove one of the two"));
         } else {
             files.push(file);
         }

@@ -6,6 +6,8 @@ mod apps;
 mod keys;
 mod probe;
 mod read;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::BTreeMap;
