@@ -132,8 +132,8 @@ pub struct Deployment {
     pub app: AppName,
     /// Its service.
     pub service: ServiceName,
-    /// What it deploys.
-    pub image: ImageRef,
+    /// What it deploys: by digest, or the engine's image id for one that exists on the host only.
+    pub image: String,
     /// True for a rollback.
     #[serde(default)]
     pub rollback: bool,

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DeploymentId, ImageRef, Reason};
+use crate::domain::{DeploymentId, Reason};
 
 /// An event with its place in the stream of one deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,8 +130,8 @@ pub enum DeployEvent {
     Accepted {
         /// The agent's name for it.
         deployment: DeploymentId,
-        /// What is being deployed.
-        image: ImageRef,
+        /// What is being deployed: by digest, or the engine's image id for one that exists on the host only.
+        image: String,
     },
     /// A phase began.
     PhaseStarted {

@@ -144,7 +144,8 @@ impl Compose {
         let output = self.call(with, &["config", "--format", "json"], None).await?;
         let unexpected = |why: String| ComposeError::Unexpected { call: "config".to_owned(), why };
         let config: Value = serde_json::from_str(&output).map_err(|error| unexpected(error.to_string()))?;
-        let services = config.get("services").and_then(Value::as_object).ok_or_else(|| unexpected("no services".to_owned()))?;
+        let services =
+            config.get("services").and_then(Value::as_object).ok_or_else(|| unexpected("no services".to_owned()))?;
         Ok(services.iter().map(|(name, service)| (name.clone(), ComposeService::read(service))).collect())
     }
 
@@ -155,10 +156,8 @@ impl Compose {
     pub async fn hash(&self, with: With, service: &ServiceName) -> Result<String, ComposeError> {
         let output = self.call(with, &["config", "--hash", service.as_str()], None).await?;
         let hash = output.split_whitespace().nth(1).filter(|hash| hash.len() == 64);
-        hash.map(str::to_owned).ok_or_else(|| ComposeError::Unexpected {
-            call: "config --hash".to_owned(),
-            why: clean_line(&output),
-        })
+        hash.map(str::to_owned)
+            .ok_or_else(|| ComposeError::Unexpected { call: "config --hash".to_owned(), why: clean_line(&output) })
     }
 
     /// Creates containers until the service has `total`, with the candidate override. Existing ones stay as they are.
@@ -238,7 +237,12 @@ fn override_text(images: &BTreeMap<ServiceName, String>) -> String {
     format!("# Written by the deploy agent: the images that were proven. Do not edit.\n{body}\n")
 }
 
-async fn run(env: &ComposeEnv, dir: &Path, arguments: Vec<OsString>, lock: Option<&Lock>) -> Result<String, ComposeError> {
+async fn run(
+    env: &ComposeEnv,
+    dir: &Path,
+    arguments: Vec<OsString>,
+    lock: Option<&Lock>,
+) -> Result<String, ComposeError> {
     let verb = |arguments: &[OsString]| {
         let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let at = words.iter().position(|word| ["config", "create", "version"].contains(&word.as_str())).unwrap_or(0);
@@ -284,7 +288,10 @@ async fn run(env: &ComposeEnv, dir: &Path, arguments: Vec<OsString>, lock: Optio
 }
 
 /// The child is killed when the agent dies, and holds a copy of the lock until it is gone.
-#[expect(unsafe_code, reason = "what happens between fork and exec cannot be said in safe std; both calls are async-signal-safe")]
+#[expect(
+    unsafe_code,
+    reason = "what happens between fork and exec cannot be said in safe std; both calls are async-signal-safe"
+)]
 fn die_with_us(command: &mut Command, lock: Option<&Lock>) {
     use std::os::fd::BorrowedFd;
     let descriptor = lock.map(Lock::descriptor);

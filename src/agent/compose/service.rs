@@ -85,7 +85,9 @@ fn labels(value: Option<&Value>) -> BTreeMap<String, String> {
         Some(Value::Array(pairs)) => pairs
             .iter()
             .filter_map(Value::as_str)
-            .map(|pair| pair.split_once('=').map_or((pair.to_owned(), String::new()), |(n, v)| (n.to_owned(), undollar(v))))
+            .map(|pair| {
+                pair.split_once('=').map_or((pair.to_owned(), String::new()), |(n, v)| (n.to_owned(), undollar(v)))
+            })
             .collect(),
         _ => BTreeMap::new(),
     }

@@ -19,7 +19,9 @@ fn blocker(code: &str, message: String, hint: String) -> Blocker {
 #[must_use]
 pub fn may_route(facts: &Facts) -> bool {
     let asks = |labels: &std::collections::BTreeMap<String, String>| {
-        labels.iter().any(|(name, value)| name.eq_ignore_ascii_case("traefik.enable") && value.eq_ignore_ascii_case("true"))
+        labels
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("traefik.enable") && value.eq_ignore_ascii_case("true"))
     };
     asks(&facts.compose.labels) || facts.running().any(|container| asks(&container.labels))
 }
@@ -44,21 +46,27 @@ fn compose_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &m
         found.push(blocker(
             "container_name",
             format!("`container_name: {name}` allows one container only, so old and new cannot run side by side"),
-            format!("remove `container_name` from service `{service}` in {file}; other services reach it as `{service}`"),
+            format!(
+                "remove `container_name` from service `{service}` in {file}; other services reach it as `{service}`"
+            ),
         ));
     }
     for port in &compose.published {
         found.push(blocker(
             "published_port",
             format!("host port {port} is published by the service itself and can belong to one container only"),
-            format!("remove `ports` from service `{service}` in {file}; Traefik reaches the container over their network"),
+            format!(
+                "remove `ports` from service `{service}` in {file}; Traefik reaches the container over their network"
+            ),
         ));
     }
     if let Some(mode) = &compose.network_mode {
         found.push(blocker(
             "network_mode",
             format!("`network_mode: {mode}` gives the containers no name and address of their own"),
-            format!("attach service `{service}` in {file} to the network that Traefik is in, and remove `network_mode`"),
+            format!(
+                "attach service `{service}` in {file} to the network that Traefik is in, and remove `network_mode`"
+            ),
         ));
     }
     let overlap = site.service(service).is_some_and(|config| config.overlap);
@@ -80,7 +88,10 @@ fn compose_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &m
         found.push(blocker(
             "labels_changed",
             format!("the routing labels in {file} are not those of the running containers"),
-            format!("apply them first with `docker compose up -d {service}` in {} (a short gap), then deploy", site.compose.dir().display()),
+            format!(
+                "apply them first with `docker compose up -d {service}` in {} (a short gap), then deploy",
+                site.compose.dir().display()
+            ),
         ));
     }
 }
@@ -125,11 +136,15 @@ fn gate_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut 
 }
 
 /// What decides that a new container may get traffic.
-pub(super) fn gate(site: &Site, service: &ServiceName, facts: &Facts) -> Gate {
+pub(in crate::agent) fn gate(site: &Site, service: &ServiceName, facts: &Facts) -> Gate {
     if let Some(probe) = site.service(service).and_then(|config| config.probe.as_ref()) {
         let routed = || facts.route.as_ref().ok()?.as_ref()?.services.values().next().map(|service| service.port);
         let labelled = || {
-            let mut ports = facts.compose.labels.iter().filter(|(name, _)| name.to_ascii_lowercase().ends_with(".loadbalancer.server.port"));
+            let mut ports = facts
+                .compose
+                .labels
+                .iter()
+                .filter(|(name, _)| name.to_ascii_lowercase().ends_with(".loadbalancer.server.port"));
             ports.next().and_then(|(_, port)| port.parse().ok())
         };
         let port = probe.port.or_else(routed).or_else(labelled).map_or_else(|| "?".to_owned(), |port| port.to_string());
@@ -138,7 +153,9 @@ pub(super) fn gate(site: &Site, service: &ServiceName, facts: &Facts) -> Gate {
     match facts.compose.healthcheck {
         Some(true) => Gate::DockerHealth,
         Some(false) => Gate::None,
-        None if facts.image_healthcheck || facts.containers.iter().any(|container| container.has_healthcheck) => Gate::DockerHealth,
+        None if facts.image_healthcheck || facts.containers.iter().any(|container| container.has_healthcheck) => {
+            Gate::DockerHealth
+        }
         // Whether a new image brings a health check is known once it is here; the gate phase checks again.
         None if facts.containers.is_empty() => Gate::DockerHealth,
         None => Gate::None,
@@ -146,12 +163,19 @@ pub(super) fn gate(site: &Site, service: &ServiceName, facts: &Facts) -> Gate {
 }
 
 fn route_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut Vec<Blocker>) {
-    let labels: Vec<&String> = facts.compose.labels.keys().filter(|label| label.starts_with("traefik.tcp.") || label.starts_with("traefik.udp.")).collect();
+    let labels: Vec<&String> = facts
+        .compose
+        .labels
+        .keys()
+        .filter(|label| label.starts_with("traefik.tcp.") || label.starts_with("traefik.udp."))
+        .collect();
     if let Some(label) = labels.first() {
         found.push(blocker(
             "route_uncompilable",
             format!("label `{label}` asks for a route that is not HTTP; those cannot be proven or drained"),
-            format!("move the TCP or UDP route of `{service}` to a service of its own that is not deployed by the agent"),
+            format!(
+                "move the TCP or UDP route of `{service}` to a service of its own that is not deployed by the agent"
+            ),
         ));
     }
     let route = match &facts.route {
@@ -205,7 +229,10 @@ fn network_blockers(service: &ServiceName, facts: &Facts, proxy: &Container, fou
         found.push(blocker(
             "network_mode",
             format!("Traefik's container {} uses the host's network and cannot resolve container names", proxy.name),
-            format!("let {} and `{service}` share a user-defined network, and publish Traefik's ports instead", proxy.name),
+            format!(
+                "let {} and `{service}` share a user-defined network, and publish Traefik's ports instead",
+                proxy.name
+            ),
         ));
         return;
     }

@@ -16,7 +16,9 @@ use crate::agent_api::Blocker;
 use crate::clients::docker::{Container, DockerError};
 use crate::domain::ServiceName;
 
+pub(in crate::agent) use blockers::gate;
 pub use blockers::{blockers, may_route};
+pub(in crate::agent) use status::{by_digest, override_unlisted};
 pub use status::{revision, status};
 
 /// Why the facts are not known.
@@ -82,11 +84,14 @@ impl Facts {
             let (project, service) = (site.compose.project().to_owned(), service.clone());
             return Err(FactsError::NoService { project, service, known: known.join(", ") });
         };
-        let dependents = services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
+        let dependents =
+            services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
         let dependents = dependents.map(|(name, _)| name.clone()).collect();
         let (view, proxy) = traefik?;
-        let containers: Vec<Container> =
-            containers?.into_iter().filter(|container| !state.retiring.iter().any(|old| old.id == container.id)).collect();
+        let containers: Vec<Container> = containers?
+            .into_iter()
+            .filter(|container| !state.retiring.iter().any(|old| old.id == container.id))
+            .collect();
         let image_healthcheck = match containers.first() {
             Some(container) => site.engine.image(&container.image_id).await?.is_some_and(|image| image.has_healthcheck),
             None => false,
@@ -132,7 +137,11 @@ pub fn traefik_labels(container: &Container) -> BTreeMap<String, String> {
 /// The labels that Traefik reads.
 #[must_use]
 pub fn routing_labels(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    labels.iter().filter(|(name, _)| name.starts_with("traefik.")).map(|(name, value)| (name.clone(), value.clone())).collect()
+    labels
+        .iter()
+        .filter(|(name, _)| name.starts_with("traefik."))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Networks that two containers share and whose resolver knows container names: all but Docker's three built-in ones.

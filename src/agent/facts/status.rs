@@ -28,7 +28,12 @@ pub fn revision(facts: &Facts, state: &ServiceState) -> String {
 ///
 /// # Errors
 /// [`DockerError`] where an image cannot be looked at.
-pub async fn status(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Facts) -> Result<ServiceStatus, DockerError> {
+pub async fn status(
+    site: &Site,
+    service: &ServiceName,
+    state: &ServiceState,
+    facts: &Facts,
+) -> Result<ServiceStatus, DockerError> {
     let mut replicas = Vec::new();
     for container in facts.containers.iter() {
         replicas.push(replica(site, container).await?);
@@ -44,7 +49,9 @@ pub async fn status(site: &Site, service: &ServiceName, state: &ServiceState, fa
     });
     let proof = route.zip(site.traefik.as_ref()).and_then(|(route, traefik)| {
         let probe = config.and_then(|config| config.probe.as_ref()).map_or("/", |probe| probe.path.as_str());
-        let found = targets(route, config.and_then(|config| config.proof.as_deref()), probe, &traefik.config.entrypoints).ok()?;
+        let found =
+            targets(route, config.and_then(|config| config.proof.as_deref()), probe, &traefik.config.entrypoints)
+                .ok()?;
         found.first().map(|target| format!("{}://{}{}", target.entry.scheme(), target.host, target.path))
     });
     let running = facts.running().count() as u64;
@@ -81,7 +88,9 @@ pub async fn status(site: &Site, service: &ServiceName, state: &ServiceState, fa
 
 /// True where a running container was made from another configuration than today's.
 fn config_changed(facts: &Facts) -> bool {
-    facts.running().any(|container| container.label("com.docker.compose.config-hash").is_some_and(|hash| hash != facts.hash))
+    facts
+        .running()
+        .any(|container| container.label("com.docker.compose.config-hash").is_some_and(|hash| hash != facts.hash))
 }
 
 async fn replica(site: &Site, container: &Container) -> Result<Replica, DockerError> {
@@ -114,14 +123,20 @@ fn drift(site: &Site, state: &ServiceState, facts: &Facts, replicas: &[Replica])
         if running.is_empty() {
             add("not_running", format!("release {} was deployed, but no container of it runs", release.number));
         } else if running != deployed {
-            add("containers_replaced", format!("the containers of release {} were replaced outside of a deployment", release.number));
+            add(
+                "containers_replaced",
+                format!("the containers of release {} were replaced outside of a deployment", release.number),
+            );
         }
         let other = replicas.iter().find(|replica| replica.state == "running" && replica.image_id != release.image_id);
         if let Some(replica) = other {
             add("image_differs", format!("{} runs another image than release {}", replica.name, release.number));
         }
         if config_changed(facts) {
-            add("config_changed", "the compose files ask for another configuration than the running containers have".to_owned());
+            add(
+                "config_changed",
+                "the compose files ask for another configuration than the running containers have".to_owned(),
+            );
         }
     }
     if let Some(message) = override_unlisted(site) {

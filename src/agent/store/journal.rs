@@ -54,8 +54,7 @@ impl Journal {
             tracing::error!(path = %path.display(), "the journal is damaged; kept aside as journal.damaged");
             fs::write(folder.join("journal.damaged"), &bytes).map_err(io("written"))?;
         }
-        let file =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io("written"))?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io("written"))?;
         file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
         let seq = records.len() as u64;

@@ -115,7 +115,10 @@ records! {
     /// They answer their probe.
     Gated = "gated",
     /// The route file is about to be written for the new containers.
-    Switching = "switching",
+    Switching {
+        /// What the running version answers to the proof's requests.
+        before: Vec<Option<u16>>,
+    } = "switching",
     /// Traefik confirmed it.
     Switched = "switched",
     /// Requests through the entry point were answered by the new containers.

@@ -131,8 +131,8 @@ impl AppState {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(StateError::Io { path, what: "read", source }),
         };
-        let state: Self =
-            serde_json::from_str(&text).map_err(|error| StateError::Format { path: path.clone(), why: error.to_string() })?;
+        let state: Self = serde_json::from_str(&text)
+            .map_err(|error| StateError::Format { path: path.clone(), why: error.to_string() })?;
         if state.format > FORMAT {
             let why = format!("format {} of a newer agent; this one writes {FORMAT}", state.format);
             return Err(StateError::Format { path, why });
@@ -147,8 +147,11 @@ impl AppState {
     pub fn store(&self, folder: &Path) -> Result<(), StateError> {
         let path = folder.join("state.json");
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        write_atomic(&path, &folder.join("state.json.tmp"), &text, 0o600)
-            .map_err(|source| StateError::Io { path, what: "written", source })
+        write_atomic(&path, &folder.join("state.json.tmp"), &text, 0o600).map_err(|source| StateError::Io {
+            path,
+            what: "written",
+            source,
+        })
     }
 
     /// A service's state, empty where nothing was deployed yet.
@@ -273,7 +276,8 @@ mod tests {
     fn the_way_back_is_never_forgotten() {
         let mut service = ServiceState::default();
         service.push(release(1, "old"));
-        let dropped: Vec<u64> = (2..10).flat_map(|number| service.push(release(number, "new"))).map(|r| r.number).collect();
+        let dropped: Vec<u64> =
+            (2..10).flat_map(|number| service.push(release(number, "new"))).map(|r| r.number).collect();
         assert_eq!(dropped, [2, 3, 4, 5]);
         assert_eq!(service.previous().map(|release| release.number), Some(1));
     }

@@ -158,7 +158,9 @@ impl Container {
             0 => "ended by itself without an error; a service must keep running".to_owned(),
             1 => "the application's general error".to_owned(),
             125 => "the engine could not run the container".to_owned(),
-            126 => "the command exists but cannot be executed (permission, or built for another architecture)".to_owned(),
+            126 => {
+                "the command exists but cannot be executed (permission, or built for another architecture)".to_owned()
+            }
             127 => "the command does not exist in the image".to_owned(),
             134 => "aborted (SIGABRT)".to_owned(),
             137 => "killed (SIGKILL)".to_owned(),

@@ -48,7 +48,12 @@ impl Engine {
                 let healthcheck = raw.config.and_then(|config| config.healthcheck).and_then(|check| check.test);
                 Ok(Some(Image {
                     id: raw.id.unwrap_or_default(),
-                    repo_digests: raw.repo_digests.unwrap_or_default().iter().filter_map(|name| name.parse().ok()).collect(),
+                    repo_digests: raw
+                        .repo_digests
+                        .unwrap_or_default()
+                        .iter()
+                        .filter_map(|name| name.parse().ok())
+                        .collect(),
                     repo_tags: raw.repo_tags.unwrap_or_default(),
                     has_healthcheck: healthcheck
                         .is_some_and(|test| !test.is_empty() && test.first().is_none_or(|word| word != "NONE")),

@@ -52,7 +52,8 @@ pub fn clean_line(line: &str) -> String {
             }
             continue;
         }
-        let direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let direction =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if direction || (character.is_control() && character != '\t') {
             continue;
         }

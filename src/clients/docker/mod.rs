@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder};
+use bollard::query_parameters::{
+    EventsOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
 use futures_util::{Stream, StreamExt};
 
 pub use container::{Address, Container, Mount};
@@ -191,7 +193,10 @@ impl Engine {
         })
     }
 
-    async fn bounded<T>(&self, call: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T, DockerError> {
+    async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, DockerError> {
         self.within(CALL, call).await
     }
 

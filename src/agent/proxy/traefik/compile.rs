@@ -57,7 +57,10 @@ pub fn compile(view: &View, subject: &Subject) -> Result<Option<CompiledRoute>, 
             let why = texts(router, "error").join("; ");
             blockers.push(blocker(
                 "route_broken",
-                format!("Traefik has disabled router `{name}`: {}", if why.is_empty() { "no reason given" } else { &why }),
+                format!(
+                    "Traefik has disabled router `{name}`: {}",
+                    if why.is_empty() { "no reason given" } else { &why }
+                ),
                 format!("mend the labels `traefik.http.routers.{base}.*` and run `docker compose up -d`"),
             ));
             continue;
@@ -76,7 +79,9 @@ pub fn compile(view: &View, subject: &Subject) -> Result<Option<CompiledRoute>, 
 fn foreign(router: &str, service: &str) -> Blocker {
     blocker(
         "route_foreign",
-        format!("router `{router}` uses service `{service}` but is not defined by the service's own labels; it would keep the old containers"),
+        format!(
+            "router `{router}` uses service `{service}` but is not defined by the service's own labels; it would keep the old containers"
+        ),
         format!("define `{router}` by labels of this service, or let it use a service of its own"),
     )
 }
@@ -100,7 +105,8 @@ fn own_services(view: &View, subject: &Subject, blockers: &mut Vec<Blocker>) -> 
             continue;
         }
         let urls = service.pointer("/loadBalancer/servers").and_then(Value::as_array).cloned().unwrap_or_default();
-        let servers: Vec<(String, IpAddr, u16)> = urls.iter().filter_map(|server| split_url(text(server, "url"))).collect();
+        let servers: Vec<(String, IpAddr, u16)> =
+            urls.iter().filter_map(|server| split_url(text(server, "url"))).collect();
         let ours = servers.iter().filter(|(_, address, _)| subject.addresses.contains(address)).count();
         if ours == 0 {
             continue;
@@ -109,7 +115,10 @@ fn own_services(view: &View, subject: &Subject, blockers: &mut Vec<Blocker>) -> 
             blockers.push(blocker(
                 "route_shared",
                 format!("Traefik service `{name}` also sends to containers of another compose service"),
-                format!("give the other containers another `traefik.http.services.<name>` label than `{}`", name.trim_end_matches("@docker")),
+                format!(
+                    "give the other containers another `traefik.http.services.<name>` label than `{}`",
+                    name.trim_end_matches("@docker")
+                ),
             ));
             continue;
         }
@@ -191,7 +200,8 @@ fn take_middleware(
     }
     own.insert(base.to_owned(), Value::Null);
     if let Some(chained) = compiled.pointer("/chain").map(|chain| texts(chain, "middlewares")) {
-        let names: Vec<String> = chained.iter().map(|inner| take_middleware(view, subject, inner, own, blockers)).collect();
+        let names: Vec<String> =
+            chained.iter().map(|inner| take_middleware(view, subject, inner, own, blockers)).collect();
         compiled["chain"]["middlewares"] = json!(names);
     }
     if let Some(service) = compiled.pointer("/errors/service").and_then(Value::as_str) {
@@ -247,7 +257,8 @@ pub fn priority(router: &Value) -> u64 {
 pub fn differences(view: &View, route: &CompiledRoute) -> Vec<String> {
     let mut found = Vec::new();
     for name in route.routers.keys() {
-        let get = |provider: &str| view.routers.iter().find(|router| text(router, "name") == format!("{name}@{provider}"));
+        let get =
+            |provider: &str| view.routers.iter().find(|router| text(router, "name") == format!("{name}@{provider}"));
         let (Some(theirs), Some(ours)) = (get("docker"), get("file")) else {
             // Labels may have gone with their container; then there is nothing to compare with.
             continue;

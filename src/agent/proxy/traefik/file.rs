@@ -50,7 +50,10 @@ pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof:
         if let Some(proof) = proof {
             let (chain, direct) = proof_names(proof, index);
             let mark = format!("{PROOF_PREFIX}{}", proof.chain);
-            middlewares.insert(mark.clone(), json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } }));
+            middlewares.insert(
+                mark.clone(),
+                json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } }),
+            );
             let mut listed = vec![json!(mark)];
             routers.insert(direct, proof_router(&ours, &proof.direct, listed.clone()));
             listed.extend(ours.get("middlewares").and_then(Value::as_array).cloned().unwrap_or_default());

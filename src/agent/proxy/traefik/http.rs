@@ -31,7 +31,11 @@ pub fn local_client() -> Result<reqwest::Client, HttpError> {
 ///
 /// # Errors
 /// [`HttpError`] for everything else.
-pub async fn get_json(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Option<(Value, Option<u64>)>, HttpError> {
+pub async fn get_json(
+    client: &reqwest::Client,
+    url: &str,
+    limit: Duration,
+) -> Result<Option<(Value, Option<u64>)>, HttpError> {
     let failed = |why: String| HttpError { url: url.to_owned(), why };
     let call = async {
         let mut answer = client.get(url).send().await.map_err(|error| failed(reason(&error)))?;
@@ -52,7 +56,9 @@ pub async fn get_json(client: &reqwest::Client, url: &str, limit: Duration) -> R
         let json = serde_json::from_slice(&body).map_err(|_| failed("the answer is not JSON".to_owned()))?;
         Ok(Some((json, next)))
     };
-    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(failed(format!("no answer within {} s", limit.as_secs()))))
+    tokio::time::timeout(limit, call)
+        .await
+        .unwrap_or_else(|_| Err(failed(format!("no answer within {} s", limit.as_secs()))))
 }
 
 /// The innermost cause, which names the fact (`Connection refused`), not the layers above it.

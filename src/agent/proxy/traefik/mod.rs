@@ -3,6 +3,7 @@
 //! [`compile`] turns what labels resolved to into a route of ours, [`file`] renders it, [`api`] reads Traefik's view.
 
 pub mod api;
+pub mod apply;
 pub mod compile;
 pub mod file;
 pub mod http;

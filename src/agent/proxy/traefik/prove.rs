@@ -84,7 +84,9 @@ pub fn targets(
         Blocker {
             code: "entrypoint_unknown".to_owned(),
             message: format!("agent.yml does not say how to reach the entry point {names}"),
-            hint: format!("add `{names}: http://127.0.0.1:80` (its address on this host) to `traefik.entrypoints` in agent.yml"),
+            hint: format!(
+                "add `{names}: http://127.0.0.1:80` (its address on this host) to `traefik.entrypoints` in agent.yml"
+            ),
         }
     })
 }
@@ -93,11 +95,17 @@ pub fn targets(
 #[must_use]
 pub fn entry_blockers(view: &View, route: &CompiledRoute) -> Vec<Blocker> {
     let used: BTreeSet<String> = route.routers.values().flat_map(|router| texts(router, "entryPoints")).collect();
-    let blocked = view.entry_points.iter().filter(|point| used.contains(text(point, "name")) && point.get("proxyProtocol").is_some());
+    let blocked = view
+        .entry_points
+        .iter()
+        .filter(|point| used.contains(text(point, "name")) && point.get("proxyProtocol").is_some());
     blocked
         .map(|point| Blocker {
             code: "proxy_protocol".to_owned(),
-            message: format!("entry point `{}` expects the PROXY protocol, so the agent cannot send it a request", text(point, "name")),
+            message: format!(
+                "entry point `{}` expects the PROXY protocol, so the agent cannot send it a request",
+                text(point, "name")
+            ),
             hint: "let the service's router use an entry point without `proxyProtocol` as well".to_owned(),
         })
         .collect()
@@ -136,7 +144,8 @@ fn client(target: &Target, verify_certificate: bool) -> Result<reqwest::Client, 
 async fn ask(client: &reqwest::Client, target: &Target, nonce: Option<&str>) -> Result<Answer, String> {
     let scheme = target.entry.scheme();
     let port = target.entry.port_or_known_default().unwrap_or(80);
-    let mut request = client.get(format!("{scheme}://{}:{port}{}", target.host, target.path)).header(HOST, &target.host);
+    let mut request =
+        client.get(format!("{scheme}://{}:{port}{}", target.host, target.path)).header(HOST, &target.host);
     if let Some(nonce) = nonce {
         request = request.header(PROOF_HEADER, nonce);
     }
@@ -177,31 +186,61 @@ pub async fn container_status(client: &reqwest::Client, target: &Target, base: &
     request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| reason(&error))
 }
 
+/// What counts as proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The adopted route does what the labels did: this status, whatever it is.
+    AsBefore(Option<u16>),
+    /// The new version serves.
+    Serving {
+        /// Statuses that its containers give by themselves; empty where they cannot be asked.
+        itself: BTreeSet<u16>,
+        /// What the running version gave.
+        before: Option<u16>,
+    },
+}
+
+impl Acceptance {
+    /// Judges the statuses through all middlewares and through none.
+    fn judge(&self, chain: u16, direct: u16, router: &str) -> Result<(), String> {
+        match self {
+            Self::AsBefore(Some(before)) if *before < 500 && chain >= 500 => Err(format!(
+                "it is answered with status {chain} through router `{router}@file`, with {before} through the labels"
+            )),
+            Self::AsBefore(_) => Ok(()),
+            Self::Serving { .. } if chain >= 500 => {
+                Err(format!("it is answered with status {chain} through router `{router}`"))
+            }
+            Self::Serving { before, .. } if chain == 404 && *before != Some(404) => Err(format!(
+                "it is answered with status 404 through router `{router}`; the running version gives {}",
+                shown(*before)
+            )),
+            Self::Serving { .. } if direct >= 500 => {
+                Err(format!("it is answered with status {direct} by the new container behind Traefik"))
+            }
+            Self::Serving { itself, .. } if !itself.is_empty() && !itself.contains(&direct) => {
+                let itself: Vec<String> = itself.iter().map(ToString::to_string).collect();
+                Err(format!(
+                    "it is answered with status {direct} behind Traefik, but the new container itself gives {}",
+                    itself.join(" or ")
+                ))
+            }
+            Self::Serving { .. } => Ok(()),
+        }
+    }
+}
+
 /// Sends the proof's requests for one target.
-///
-/// `expected` are the statuses that the new containers themselves give; `before` is what the running version gave.
 ///
 /// # Errors
 /// A sentence that says which request was answered by whom.
-pub async fn prove(target: &Target, proof: &Proof, replicas: usize, expected: &BTreeSet<u16>, before: Option<u16>) -> Result<(), String> {
+pub async fn prove(target: &Target, proof: &Proof, replicas: usize, acceptance: &Acceptance) -> Result<(), String> {
     let client = client(target, false)?;
-    let url = format!("{}://{}{} (entry point {})", target.entry.scheme(), target.host, target.path, target.entry);
+    let url = format!("GET {}://{}{} at {}", target.entry.scheme(), target.host, target.path, target.entry);
     for _ in 0..REQUESTS * replicas.max(1) {
         let chain = marked(&client, target, &proof.chain, proof).await.map_err(|why| format!("{url}: {why}"))?;
-        if chain >= 500 {
-            return Err(format!("{url} is answered with status {chain} through router `{}`", target.router));
-        }
-        if chain == 404 && before != Some(404) {
-            return Err(format!("{url} is answered with status 404 through router `{}`; the running version gives {}", target.router, shown(before)));
-        }
         let direct = marked(&client, target, &proof.direct, proof).await.map_err(|why| format!("{url}: {why}"))?;
-        if direct >= 500 {
-            return Err(format!("{url} is answered with status {direct} by the new container behind Traefik"));
-        }
-        if !expected.contains(&direct) {
-            let itself: Vec<String> = expected.iter().map(ToString::to_string).collect();
-            return Err(format!("{url} is answered with status {direct} behind Traefik, but the new container itself gives {}", itself.join(" or ")));
-        }
+        acceptance.judge(chain, direct, &target.router).map_err(|why| format!("{url}: {why}"))?;
     }
     Ok(())
 }
@@ -232,7 +271,8 @@ mod tests {
     use serde_json::json;
 
     fn route(rules: &[(&str, &str, &str)]) -> CompiledRoute {
-        let router = |rule: &str, point: &str| json!({ "rule": rule, "entryPoints": [point], "priority": 1, "service": "s" });
+        let router =
+            |rule: &str, point: &str| json!({ "rule": rule, "entryPoints": [point], "priority": 1, "service": "s" });
         CompiledRoute {
             routers: rules.iter().map(|(name, rule, point)| ((*name).to_owned(), router(rule, point))).collect(),
             services: BTreeMap::new(),
@@ -247,7 +287,8 @@ mod tests {
             ("websecure".to_owned(), "https://127.0.0.1:443".to_owned()),
         ]);
         let found = targets(&route(rules), proof, "/healthz", &entry_points);
-        let shown = |target: Target| format!("{} {}://{}{}", target.router, target.entry.scheme(), target.host, target.path);
+        let shown =
+            |target: Target| format!("{} {}://{}{}", target.router, target.entry.scheme(), target.host, target.path);
         found.map(|targets| targets.into_iter().map(shown).collect()).map_err(|blocker| blocker.code)
     }
 
@@ -262,6 +303,9 @@ mod tests {
             found(&[("a", "Host(`a`)", "web"), ("b", "Host(`a`)", "websecure")], Some("https://a/x?y=1")),
             Ok(vec!["b https://a/x?y=1".to_owned(), "a http://a/x?y=1".to_owned()])
         );
-        assert_eq!(found(&[("r", "PathPrefix(`/u`)", "web")], Some("http://h/u/x")), Ok(vec!["r http://h/u/x".to_owned()]));
+        assert_eq!(
+            found(&[("r", "PathPrefix(`/u`)", "web")], Some("http://h/u/x")),
+            Ok(vec!["r http://h/u/x".to_owned()])
+        );
     }
 }

@@ -1,0 +1,150 @@
+//! Putting a route file in place, and believing it only when Traefik says so.
+//!
+//! One wrong field makes Traefik reject the whole folder with no more than a log line, so a change that is not confirmed
+//! is taken back at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::api::{Api, text};
+use super::compile::priority;
+use super::file::{Proof, RouteFile, proof_names, render, text_of};
+use crate::agent::store::CompiledRoute;
+
+/// How long Traefik may take to show a change: its throttle is 2 s where set-up did not shorten it.
+const CONFIRM: Duration = Duration::from_secs(10);
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What the file should say.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The route.
+    pub route: &'a CompiledRoute,
+    /// Container names.
+    pub servers: &'a [String],
+    /// Proof routers, while something is to be proven.
+    pub proof: Option<&'a Proof>,
+}
+
+/// Writes the file and waits until Traefik serves it; `None` removes it. Where Traefik does not take it over, the file
+/// of before is put back.
+///
+/// # Errors
+/// A sentence: what Traefik says instead.
+pub async fn apply(
+    api: &Api,
+    file: &RouteFile,
+    wanted: Option<Wanted<'_>>,
+    gone: &CompiledRoute,
+) -> Result<(), String> {
+    let path = file.path().display();
+    let before = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let after = wanted.map(|wanted| text_of(&render(file.transport(), wanted.route, wanted.servers, wanted.proof)));
+    if before == after && after.is_none() {
+        return Ok(());
+    }
+    file.write(after.as_deref()).map_err(|error| format!("{path} cannot be written: {error}"))?;
+    let confirmed = match wanted {
+        Some(wanted) => confirm(api, wanted).await,
+        None => confirm_gone(api, gone).await,
+    };
+    if let Err(why) = confirmed {
+        file.write(before.as_deref()).map_err(|error| format!("{why}; and {path} cannot be put back: {error}"))?;
+        return Err(why);
+    }
+    Ok(())
+}
+
+/// Waits until Traefik shows exactly this route.
+async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
+    let until = Instant::now() + CONFIRM;
+    loop {
+        let why = match differs(api, wanted).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(why)) => why,
+            Err(error) => format!("Traefik's API does not answer: {error}"),
+        };
+        if Instant::now() >= until {
+            return Err(format!("Traefik did not take the route file over within {} s: {why}", CONFIRM.as_secs()));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super::http::HttpError> {
+    for (index, (name, router)) in wanted.route.routers.iter().enumerate() {
+        let mut names = vec![(name.clone(), priority(router) + 1)];
+        if let Some(proof) = wanted.proof {
+            let (chain, direct) = proof_names(proof, index);
+            names.extend([(chain, priority(router) + 2), (direct, priority(router) + 2)]);
+        }
+        for (name, priority) in names {
+            let Some(seen) = api.router(&format!("{name}@file")).await? else {
+                return Ok(Some(format!(
+                    "router `{name}@file` is not there; is the folder the one its file provider reads?"
+                )));
+            };
+            if text(&seen, "status") != "enabled" {
+                let errors = seen.get("error").map(Value::to_string).unwrap_or_default();
+                return Ok(Some(format!("router `{name}@file` is disabled: {errors}")));
+            }
+            if super::compile::priority(&seen) != priority {
+                return Ok(Some(format!(
+                    "router `{name}@file` has priority {}, not {priority}",
+                    super::compile::priority(&seen)
+                )));
+            }
+        }
+    }
+    for (name, service) in &wanted.route.services {
+        let url = |server: &String| format!("{}://{server}:{}", service.scheme, service.port);
+        let expected: BTreeSet<String> = wanted.servers.iter().map(url).collect();
+        let Some(seen) = api.service(&format!("{name}@file")).await? else {
+            return Ok(Some(format!("service `{name}@file` is not there")));
+        };
+        let listed = seen.pointer("/loadBalancer/servers").and_then(Value::as_array).cloned().unwrap_or_default();
+        let listed: BTreeSet<String> = listed.iter().map(|server| text(server, "url").to_owned()).collect();
+        if listed != expected {
+            return Ok(Some(format!("service `{name}@file` sends to {listed:?}, not to {expected:?}")));
+        }
+    }
+    Ok(None)
+}
+
+async fn confirm_gone(api: &Api, route: &CompiledRoute) -> Result<(), String> {
+    let until = Instant::now() + CONFIRM;
+    for name in route.routers.keys() {
+        loop {
+            match api.router(&format!("{name}@file")).await {
+                Ok(None) => break,
+                Ok(Some(_)) if Instant::now() >= until => {
+                    return Err(format!("Traefik still has router `{name}@file`"));
+                }
+                Err(error) if Instant::now() >= until => return Err(format!("Traefik's API does not answer: {error}")),
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The container names that a route file sends to; empty where there is none.
+#[must_use]
+pub fn servers_in(text: &str) -> BTreeSet<String> {
+    let body = text.split_once('\n').map_or(text, |(_, body)| body);
+    let config: Value = serde_json::from_str(body).unwrap_or_default();
+    let services = config.pointer("/http/services").and_then(Value::as_object).cloned().unwrap_or_default();
+    let urls = services.values().flat_map(|service| {
+        service.pointer("/loadBalancer/servers").and_then(Value::as_array).cloned().unwrap_or_default()
+    });
+    let host = |url: &str| url.split_once("://")?.1.rsplit_once(':').map(|(host, _)| host.to_owned());
+    urls.filter_map(|server| host(text_of_url(&server))).collect()
+}
+
+fn text_of_url(server: &Value) -> &str {
+    text(server, "url")
+}

@@ -1,0 +1,120 @@
+//! Back: whatever was begun is undone, in the order that keeps the version from before serving throughout.
+
+use std::time::Duration;
+
+use super::{Fault, Swap};
+use crate::agent::store::{Ended, Record, remove_file};
+use crate::clients::docker::Container;
+use crate::domain::Reason;
+use crate::event::{Outcome, Phase};
+
+/// Longest wait for the connections of a version that is taken back.
+const DRAIN: Duration = Duration::from_secs(10);
+
+impl Swap {
+    /// Goes back and gives the end as it really is: `stranded` where a part of the way back failed too.
+    pub(super) async fn back(&mut self, ended: Ended) -> Ended {
+        let began = self.begin(Phase::Back);
+        if self.job.going_back.is_none()
+            && let Err(fault) = self.record(Record::GoingBack { ended: Box::new(ended.clone()) })
+        {
+            // The way back is taken from what is there, so it can be taken without its record.
+            tracing::error!(error = %fault.message, "going back is not journaled");
+        }
+        match self.undo().await {
+            Ok(()) => {
+                self.end(Phase::Back, began);
+                Ended { at: jiff::Timestamp::now(), ..ended }
+            }
+            Err(fault) => Ended {
+                outcome: Outcome::Stranded,
+                reason: Some(Reason::RollbackFailed),
+                message: format!("{}; and going back failed: {}", ended.message, fault.message),
+                hint: Some(format!(
+                    "look at `docker ps` and Traefik on the host now; the agent goes on routing to healthy containers of {}",
+                    self.service
+                )),
+                at: jiff::Timestamp::now(),
+            },
+        }
+    }
+
+    async fn undo(&mut self) -> Result<(), Fault> {
+        let old = self.serving_old().await?;
+        let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
+        if self.job.adopting || (self.job.switching && names.is_empty()) {
+            self.unroute().await?;
+        } else if self.job.switching
+            && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
+        {
+            self.point_at(&route, &names, None).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
+        }
+        self.restore_override()?;
+        self.remove_new().await
+    }
+
+    /// The containers from before, running again where something stopped them.
+    async fn serving_old(&self) -> Result<Vec<Container>, Fault> {
+        let mut serving = Vec::new();
+        for container in self.existing(&self.job.accepted.old).await? {
+            if !container.running() && self.job.switching {
+                self.site.engine.start(&container.id).await?;
+            }
+            let container = self.site.engine.container(&container.id).await?;
+            if container.running() {
+                serving.push(container);
+            }
+        }
+        Ok(serving)
+    }
+
+    /// Takes our file away; labels serve again, as they did before the adoption.
+    async fn unroute(&mut self) -> Result<(), Fault> {
+        let Some(file) = self.site.route_file(&self.service) else { return Ok(()) };
+        let gone = self.job.route.clone();
+        self.job.route = self.state.route.clone();
+        let (Some(traefik), Some(gone)) = (&self.site.traefik, gone) else {
+            return remove_file(file.path()).map_err(|error| Fault::new(Reason::SwitchFailed, error.to_string()));
+        };
+        crate::agent::proxy::traefik::apply::apply(&traefik.api, &file, None, &gone)
+            .await
+            .map_err(|why| Fault::new(Reason::SwitchFailed, why))
+    }
+
+    fn restore_override(&self) -> Result<(), Fault> {
+        if !self.job.creating {
+            return Ok(());
+        }
+        let failed = |error: crate::agent::compose::ComposeError| Fault::new(Reason::ComposeFailed, error.to_string());
+        if self.job.release.is_some() {
+            self.site.compose.write_live(&self.images).map_err(failed)?;
+        }
+        self.site.compose.drop_candidate().map_err(failed)
+    }
+
+    /// Removes every container of the service that was not there before. One that had traffic may finish its requests.
+    async fn remove_new(&self) -> Result<(), Fault> {
+        if !self.job.creating {
+            return Ok(());
+        }
+        let all = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await?;
+        let new: Vec<Container> = all
+            .into_iter()
+            .filter(|container| !self.job.accepted.old.iter().any(|old| old.id == container.id))
+            .collect();
+        if self.job.switching {
+            self.drain(&super::members(&new), DRAIN).await;
+        }
+        for container in new {
+            if self.job.switching && container.running() {
+                self.site.engine.stop(&container.id, container.stop_timeout).await?;
+            }
+            self.site.engine.remove(&container.id).await?;
+        }
+        if let Some(release) = &self.job.release {
+            let (repository, tag) = self.site.retained(&self.service, release.number);
+            self.site.engine.untag(&format!("{repository}:{tag}")).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Pull, create, start: the new containers, made by compose itself and started through the engine.
+
+use std::time::Duration;
+
+use super::{Fault, Swap, members};
+use crate::agent::compose::{ComposeError, With};
+use crate::agent::store::Record;
+use crate::clients::docker::DockerError;
+use crate::domain::Reason;
+use crate::event::Phase;
+
+/// Longest pull.
+const PULL: Duration = Duration::from_secs(600);
+
+fn compose_fault(error: ComposeError) -> Fault {
+    let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    Fault::new(Reason::ComposeFailed, format!("{error}{source}"))
+        .hint("run the same command in the project's folder on the host to see more")
+}
+
+impl Swap {
+    pub(super) async fn pull(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Pull);
+        self.record(Record::Pulling)?;
+        let id = self.cancellable(self.fetch()).await?;
+        self.credential = None;
+        self.record(Record::Pulled { image_id: id })?;
+        self.end(Phase::Pull, began);
+        Ok(())
+    }
+
+    /// The engine's id of the image; fetched where the host does not have it.
+    async fn fetch(&self) -> Result<String, Fault> {
+        let name = &self.job.accepted.image_name;
+        if let Some(image) = self.site.engine.image(name).await? {
+            return Ok(image.id);
+        }
+        let Some(image) = &self.job.accepted.image else {
+            return Err(Fault::new(
+                Reason::PullFailed,
+                format!("{name} exists on no registry and is no longer on this host"),
+            )
+            .hint("deploy an image from a registry"));
+        };
+        let pulled = tokio::time::timeout(PULL, self.site.engine.pull(image, self.credential.as_ref())).await;
+        let failed = |why: String, hint: String| {
+            Fault::new(Reason::PullFailed, format!("{image} could not be pulled: {why}")).hint(hint)
+        };
+        match pulled {
+            Err(_) => Err(failed(format!("it took longer than {} s", PULL.as_secs()), "check the host's connection to the registry".to_owned())),
+            Ok(Err(DockerError::Unavailable { why, .. })) => Err(failed(why, "check the Docker Engine on the host".to_owned())),
+            Ok(Err(error)) => Err(failed(
+                error.to_string(),
+                "check that the digest was pushed to this repository, and that the registry's user name and password are given where it needs them".to_owned(),
+            )),
+            Ok(Ok(())) => match self.site.engine.image(name).await? {
+                Some(image) => Ok(image.id),
+                None => Err(failed("the engine does not know it afterwards".to_owned(), "look at the engine's log".to_owned())),
+            },
+        }
+    }
+
+    pub(super) async fn create(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Create);
+        let project = self.site.compose.project().to_owned();
+        let before = self.site.engine.service_containers(&project, self.service.as_str()).await?;
+        let known = &self.job.accepted.old;
+        if let Some(stranger) = before.iter().find(|container| !known.iter().any(|member| member.id == container.id)) {
+            return Err(Fault::new(
+                Reason::ChangedUnderneath,
+                format!("container {} appeared since the deployment began", stranger.name),
+            )
+            .hint("let no `docker compose` run during a deployment, then deploy again"));
+        }
+        let mut images = self.images.clone();
+        images.insert(self.service.clone(), self.job.accepted.image_name.clone());
+        self.record(Record::Creating)?;
+        self.site.compose.write_candidate(&images).map_err(compose_fault)?;
+        let total = before.len() as u64 + self.job.accepted.replicas;
+        let created = self.site.compose.create(&self.service, total, &self.site.lock);
+        let hash = self.site.compose.hash(With::Candidate, &self.service);
+        let (created, hash) = tokio::join!(created, hash);
+        created.map_err(compose_fault)?;
+        let hash = hash.map_err(compose_fault)?;
+        let after = self.site.engine.service_containers(&project, self.service.as_str()).await?;
+        let new: Vec<_> =
+            after.into_iter().filter(|container| !before.iter().any(|old| old.id == container.id)).collect();
+        let unexpected = |why: String| {
+            Fault::new(Reason::CreateFailed, why)
+                .hint("let no `docker compose` run during a deployment, then deploy again")
+        };
+        if new.len() as u64 != self.job.accepted.replicas {
+            return Err(unexpected(format!(
+                "compose made {} containers instead of {}",
+                new.len(),
+                self.job.accepted.replicas
+            )));
+        }
+        for container in &new {
+            if container.label("com.docker.compose.config-hash") != Some(hash.as_str()) {
+                return Err(unexpected(format!("{} was not made from today's configuration", container.name)));
+            }
+            if Some(&container.image_id) != self.job.image_id.as_ref() {
+                return Err(unexpected(format!("{} was made from another image", container.name)));
+            }
+        }
+        self.record(Record::Created { new: members(&new), config_hash: hash })?;
+        self.end(Phase::Create, began);
+        Ok(())
+    }
+
+    pub(super) async fn start(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Start);
+        self.record(Record::Starting)?;
+        for member in self.job.new.clone() {
+            if let Err(error) = self.site.engine.start(&member.id).await {
+                self.diagnose(&member).await;
+                return Err(match error {
+                    DockerError::Unavailable { .. } => error.into(),
+                    _ => Fault::new(Reason::StartFailed, format!("{} could not be started: {error}", member.name))
+                        .hint("check the image's command and platform, and the mounts in the compose file"),
+                });
+            }
+        }
+        self.end(Phase::Start, began);
+        Ok(())
+    }
+
+    /// Makes the new image the one that a plain `docker compose up -d` uses, and keeps it on the host for a rollback.
+    /// Both may be repeated.
+    pub(super) async fn promote(&mut self) -> Result<(), Fault> {
+        let mut images = self.images.clone();
+        images.insert(self.service.clone(), self.job.accepted.image_name.clone());
+        self.site.compose.promote(&images).map_err(compose_fault)?;
+        if let Some(release) = &self.job.release {
+            let (repository, tag) = self.site.retained(&self.service, release.number);
+            self.site.engine.tag(&release.image_id, &repository, &tag).await?;
+        }
+        Ok(())
+    }
+}

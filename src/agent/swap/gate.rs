@@ -1,0 +1,176 @@
+//! The gate: a new container gets no traffic before it answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Fault, Swap};
+use crate::agent::facts::{Facts, gate, shared_networks};
+use crate::agent::store::{Member, Record};
+use crate::agent_api::Gate;
+use crate::clients::docker::Container;
+use crate::domain::Reason;
+use crate::event::Phase;
+
+/// Time between two probes.
+const PROBE_EVERY: Duration = Duration::from_millis(20);
+/// Good answers in a row that open the gate.
+const IN_A_ROW: u32 = 3;
+/// Longest wait for one answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two looks at the container itself.
+const INSPECT_EVERY: Duration = Duration::from_millis(200);
+
+/// Where and what to probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probing {
+    /// GET of this port and path on the container's own address; 2xx and 3xx are good.
+    Http {
+        /// Container port.
+        port: u16,
+        /// Path.
+        path: String,
+    },
+    /// Docker's health state.
+    Health,
+}
+
+impl Probing {
+    /// From the wire's form.
+    #[must_use]
+    pub fn of(gate: &Gate) -> Option<Self> {
+        match gate {
+            Gate::Probe(text) => {
+                let (port, path) = text.strip_prefix(':')?.split_once('/')?;
+                Some(Self::Http { port: port.parse().ok()?, path: format!("/{path}") })
+            }
+            Gate::DockerHealth => Some(Self::Health),
+            Gate::None => None,
+        }
+    }
+}
+
+/// The address at which a container is probed: in the network that Traefik shares with it, else any.
+#[must_use]
+pub fn address(container: &Container, proxy: Option<&Container>) -> Option<IpAddr> {
+    let shared = proxy.map(|proxy| shared_networks(container, proxy)).unwrap_or_default();
+    let first = |name: &String| container.networks.get(name).and_then(|network| network.addresses.first().copied());
+    shared.iter().find_map(first).or_else(|| container.addresses().first().copied())
+}
+
+/// One probe.
+///
+/// # Errors
+/// What was answered instead.
+pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, path: &str) -> Result<(), String> {
+    let url = format!("http://{}{path}", SocketAddr::new(address, port));
+    let answer = client.get(&url).timeout(PROBE_TIMEOUT).send().await;
+    match answer {
+        Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Ok(()),
+        Ok(answer) => Err(format!("GET :{port}{path} is answered with status {}", answer.status().as_u16())),
+        Err(error) => {
+            Err(format!("GET :{port}{path} is not answered: {}", crate::agent::proxy::traefik::http::reason(&error)))
+        }
+    }
+}
+
+impl Swap {
+    pub(super) async fn gate(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Gate);
+        let facts = self.facts().await?;
+        let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
+            Fault::new(Reason::Blocked, "nothing says when the new version is ready")
+                .hint("set `probe` for the service in agent.yml")
+        })?;
+        for member in self.job.new.clone() {
+            let passed = self.cancellable(self.pass_gate(&member, &probing, &facts)).await;
+            if let Err(fault) = passed {
+                if fault.reason != Reason::Cancelled {
+                    self.diagnose(&member).await;
+                }
+                return Err(fault);
+            }
+        }
+        self.record(Record::Gated)?;
+        self.end(Phase::Gate, began);
+        Ok(())
+    }
+
+    async fn pass_gate(&self, member: &Member, probing: &Probing, facts: &Facts) -> Result<(), Fault> {
+        let limit = self.config().gate_timeout;
+        let until = Instant::now() + limit;
+        let mut container = self.site.engine.container(&member.id).await?;
+        let mut inspected = Instant::now();
+        let mut good = 0;
+        loop {
+            still_up(&container)?;
+            let last = match probing {
+                Probing::Health => match container.health.as_deref() {
+                    Some("healthy") => return Ok(()),
+                    Some(word) => format!("Docker's health check says `{word}`"),
+                    None => {
+                        return Err(Fault::new(
+                            Reason::NeverHealthy,
+                            format!("{} has no health check, so nothing says when it is ready", member.name),
+                        )
+                        .hint("give the image a HEALTHCHECK, or set `probe` for the service in agent.yml"));
+                    }
+                },
+                Probing::Http { port, path } => match address(&container, facts.proxy.as_ref()) {
+                    None => "it has no address yet".to_owned(),
+                    Some(address) => match probe_once(&self.site.http, address, *port, path).await {
+                        Ok(()) => {
+                            good += 1;
+                            if good == IN_A_ROW {
+                                return Ok(());
+                            }
+                            "it answered once".to_owned()
+                        }
+                        Err(why) => {
+                            good = 0;
+                            why
+                        }
+                    },
+                },
+            };
+            if Instant::now() >= until {
+                return Err(Fault::new(
+                    Reason::NeverHealthy,
+                    format!("{} did not become healthy within {} s: {last}", member.name, limit.as_secs()),
+                )
+                .hint("look at its log lines; raise `gate_timeout` for the service in agent.yml if it only needs longer to start"));
+            }
+            tokio::time::sleep(PROBE_EVERY).await;
+            if inspected.elapsed() >= INSPECT_EVERY {
+                container = self.site.engine.container(&member.id).await?;
+                inspected = Instant::now();
+            }
+        }
+    }
+}
+
+/// A container that ended or was restarted before it was healthy never will be.
+pub(super) fn still_up(container: &Container) -> Result<(), Fault> {
+    if container.running() && container.restarts == 0 {
+        return Ok(());
+    }
+    let code = container.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+    let meaning = container.exit_meaning().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+    let fault = Fault::new(Reason::ContainerExited, format!("{} ended{code}{meaning}", container.name));
+    Err(fault.hint("its last log lines say why"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_is_read_from_its_wire_form() {
+        let http = |port, path: &str| Some(Probing::Http { port, path: path.to_owned() });
+        assert_eq!(Probing::of(&Gate::Probe(":8080/healthz?x=1".to_owned())), http(8080, "/healthz?x=1"));
+        assert_eq!(Probing::of(&Gate::Probe(":?/healthz".to_owned())), None);
+        assert_eq!(Probing::of(&Gate::DockerHealth), Some(Probing::Health));
+        assert_eq!(Probing::of(&Gate::None), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a journal says about the swap it belongs to: a fold, so that a running swap and a resumed one know the same.
+
+use crate::agent::store::{Accepted, CompiledRoute, Ended, Member, Record};
+use crate::agent_api::Release;
+use crate::event::Phase;
+
+/// The state of one swap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// What it starts from.
+    pub accepted: Accepted,
+    /// True where an earlier process began it.
+    pub resumed: bool,
+    /// The phase it is in.
+    pub phase: Option<Phase>,
+    /// The route it works with.
+    pub route: Option<CompiledRoute>,
+    /// True while the route file may hold an adoption that was not proven.
+    pub adopting: bool,
+    /// The engine's id of the image.
+    pub image_id: Option<String>,
+    /// True once containers may have been created.
+    pub creating: bool,
+    /// The new containers.
+    pub new: Vec<Member>,
+    /// Compose's hash of their configuration.
+    pub config_hash: String,
+    /// True once the route file may point at them.
+    pub switching: bool,
+    /// What the version from before answered to the proof's requests.
+    pub before: Vec<Option<u16>>,
+    /// True once Traefik confirmed it.
+    pub switched: bool,
+    /// The release, once proven.
+    pub release: Option<Release>,
+    /// The end it is going back to.
+    pub going_back: Option<Ended>,
+    /// The end.
+    pub finished: Option<Ended>,
+}
+
+impl Job {
+    /// A swap that was just accepted.
+    #[must_use]
+    pub fn new(accepted: Accepted) -> Self {
+        Self {
+            accepted,
+            resumed: false,
+            phase: None,
+            route: None,
+            adopting: false,
+            image_id: None,
+            creating: false,
+            new: Vec::new(),
+            config_hash: String::new(),
+            switching: false,
+            before: Vec::new(),
+            switched: false,
+            release: None,
+            going_back: None,
+            finished: None,
+        }
+    }
+
+    /// The swap that a journal describes; `None` for an empty one.
+    #[must_use]
+    pub fn of(records: Vec<Record>) -> Option<Self> {
+        let mut records = records.into_iter();
+        let Some(Record::Accepted { accepted }) = records.next() else { return None };
+        let mut job = Self::new(*accepted);
+        job.resumed = true;
+        records.for_each(|record| job.take(record));
+        Some(job)
+    }
+
+    /// Takes a record in.
+    pub fn take(&mut self, record: Record) {
+        match record {
+            Record::Accepted { .. } | Record::Pulling | Record::Starting | Record::Gated | Record::Retiring => {}
+            Record::Adopting { route } => {
+                self.route = Some(*route);
+                self.adopting = true;
+            }
+            Record::Adopted => self.adopting = false,
+            Record::Pulled { image_id } => self.image_id = Some(image_id),
+            Record::Creating => self.creating = true,
+            Record::Created { new, config_hash } => {
+                self.new = new;
+                self.config_hash = config_hash;
+            }
+            Record::Switching { before } => {
+                self.switching = true;
+                self.before = before;
+            }
+            Record::Switched => self.switched = true,
+            Record::Proven { release } => self.release = Some(*release),
+            Record::GoingBack { ended } => self.going_back = Some(*ended),
+            Record::Finished { ended } => self.finished = Some(*ended),
+        }
+    }
+
+    /// True where the route was adopted by this swap or before it.
+    #[must_use]
+    pub fn routed(&self) -> bool {
+        self.route.is_some() && !self.adopting
+    }
+}

@@ -1,0 +1,251 @@
+//! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
+
+mod adopt;
+mod back;
+mod cancel;
+mod create;
+mod diagnose;
+mod drain;
+mod gate;
+mod job;
+mod prove;
+mod switch;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::config::ServiceConfig;
+use super::facts::{Facts, FactsError};
+use super::proxy::traefik::file::Proof;
+use super::site::Site;
+use super::store::{Ended, EventLog, Journal, JournalError, Member, Record, ServiceState};
+use crate::clients::docker::{Container, DockerError, RegistryLogin};
+use crate::domain::{Reason, ServiceName};
+use crate::event::{DeployEvent, Outcome, Phase};
+
+pub use cancel::CancelGate;
+pub use drain::drained;
+pub use gate::{Probing, probe_once};
+pub use job::Job;
+
+/// Why a phase did not succeed.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The cause.
+    pub reason: Reason,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Self {
+        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self::new(Reason::StateUnusable, format!("{error}{why}"))
+            .hint("free space in `state_dir` and make it writable for the agent")
+    }
+}
+
+impl From<DockerError> for Fault {
+    fn from(error: DockerError) -> Self {
+        Self::new(Reason::DockerUnavailable, error.to_string())
+            .hint("`deploy-action agent doctor` on the host checks the engine")
+    }
+}
+
+impl From<FactsError> for Fault {
+    fn from(error: FactsError) -> Self {
+        let reason = match &error {
+            FactsError::Docker(_) => Reason::DockerUnavailable,
+            FactsError::Compose(_) => Reason::ComposeFailed,
+            FactsError::Traefik(_) => Reason::TraefikUnreachable,
+            FactsError::NoService { .. } => Reason::UnknownService,
+        };
+        Self::new(reason, error.to_string()).hint("`deploy-action agent doctor` on the host checks all of it")
+    }
+}
+
+/// A swap in progress.
+#[derive(Debug)]
+pub struct Swap {
+    /// Its application.
+    pub site: Arc<Site>,
+    /// Its service.
+    pub service: ServiceName,
+    /// The service's state when it began.
+    pub state: ServiceState,
+    /// The images of the live override when it began.
+    pub images: BTreeMap<ServiceName, String>,
+    /// What the journal says so far.
+    pub job: Job,
+    /// The journal.
+    pub journal: Journal,
+    /// Its events.
+    pub events: EventLog,
+    /// Whether it may still be cancelled.
+    pub cancel: CancelGate,
+    /// For the pull; in memory only.
+    pub credential: Option<RegistryLogin>,
+    /// The proof routers in the route file.
+    pub proof: Option<Proof>,
+}
+
+/// A swap that came to its end, with what the state takes from it.
+#[derive(Debug)]
+pub struct Done {
+    /// The journal, to be emptied once the state is stored.
+    pub journal: Journal,
+    /// What happened.
+    pub job: Job,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+impl Swap {
+    /// Runs the swap from wherever its journal stands, forward or back, to its end.
+    pub async fn run(mut self) -> Done {
+        let result = match self.job.going_back.clone() {
+            Some(ended) => Err(ended),
+            None => self.forward().await.map_err(|fault| self.ended(&fault)),
+        };
+        let ended = match result {
+            Ok(()) => self.success(),
+            Err(ended) => self.back(ended).await,
+        };
+        if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
+            tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
+        }
+        Done { journal: self.journal, job: self.job, ended }
+    }
+
+    async fn forward(&mut self) -> Result<(), Fault> {
+        if self.job.resumed && !self.job.switched {
+            return Err(Fault::new(
+                Reason::Interrupted,
+                "the agent was stopped before the new version got the traffic",
+            )
+            .hint("deploy again"));
+        }
+        if !self.job.switched {
+            self.adopt().await?;
+            self.pull().await?;
+            self.create().await?;
+            self.start().await?;
+            self.gate().await?;
+            self.switch().await?;
+        }
+        // A recorded proof is not repeated, and the rest of its window is not waited for again.
+        let proven_before = self.job.release.is_some();
+        if !proven_before {
+            self.prove().await?;
+        }
+        self.promote().await?;
+        if !proven_before {
+            self.verify().await?;
+        }
+        self.record(Record::Retiring)
+    }
+
+    fn success(&self) -> Ended {
+        let release = self.job.release.as_ref().map_or(0, |release| release.number);
+        Ended {
+            outcome: Outcome::Deployed,
+            reason: None,
+            message: format!("release {release} of {} serves", self.service),
+            hint: None,
+            at: Timestamp::now(),
+        }
+    }
+
+    fn ended(&self, fault: &Fault) -> Ended {
+        let outcome = if fault.reason == Reason::Cancelled { Outcome::Cancelled } else { Outcome::RolledBack };
+        Ended {
+            outcome,
+            reason: Some(fault.reason),
+            message: fault.message.clone(),
+            hint: fault.hint.clone(),
+            at: Timestamp::now(),
+        }
+    }
+
+    /// Journals a record and takes it into the job.
+    fn record(&mut self, record: Record) -> Result<(), Fault> {
+        self.journal.append(&record)?;
+        self.job.take(record);
+        Ok(())
+    }
+
+    fn begin(&mut self, phase: Phase) -> Instant {
+        self.job.phase = Some(phase);
+        self.events.emit(DeployEvent::PhaseStarted { phase });
+        Instant::now()
+    }
+
+    fn end(&self, phase: Phase, began: Instant) {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(DeployEvent::PhaseFinished { phase, took_ms });
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        self.events.emit(DeployEvent::Note { text: text.into() });
+    }
+
+    fn config(&self) -> ServiceConfig {
+        self.site.service(&self.service).cloned().unwrap_or_else(|| ServiceConfig {
+            probe: None,
+            proof: None,
+            verify_for: Duration::ZERO,
+            drain_timeout: Duration::ZERO,
+            gate_timeout: Duration::ZERO,
+            overlap: false,
+        })
+    }
+
+    async fn facts(&self) -> Result<Facts, Fault> {
+        Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+    }
+
+    /// Waits for something that a cancellation may interrupt.
+    async fn cancellable<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        tokio::select! {
+            result = work => result,
+            () = self.cancel.cancelled() => Err(Fault::new(Reason::Cancelled, "cancelled before the new version got any traffic")),
+        }
+    }
+
+    /// The containers of a list that still exist.
+    async fn existing(&self, members: &[Member]) -> Result<Vec<Container>, DockerError> {
+        let mut found = Vec::new();
+        for member in members {
+            match self.site.engine.container(&member.id).await {
+                Ok(container) => found.push(container),
+                Err(DockerError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Containers as the journal names them.
+#[must_use]
+pub fn members<'a>(containers: impl IntoIterator<Item = &'a Container>) -> Vec<Member> {
+    containers.into_iter().map(|container| Member { id: container.id.clone(), name: container.name.clone() }).collect()
+}

@@ -1,0 +1,97 @@
+//! Prove: requests through the real entry point are answered by the new containers.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::gate::address;
+use super::{Fault, Swap};
+use crate::agent::proxy::traefik::file::Proof;
+use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, container_status, prove};
+use crate::agent::store::Record;
+use crate::agent_api::{Release, Wanted};
+use crate::domain::Reason;
+use crate::event::{DeployEvent, Phase};
+use crate::signing::fresh_nonce;
+
+impl Swap {
+    pub(super) async fn prove(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Prove);
+        let number = self.state.next_number();
+        if let Some(route) = self.job.route.clone() {
+            let failed = |why: String| {
+                Fault::new(Reason::ProofFailed, format!("the new version did not prove that it serves: {why}"))
+                    .hint("ask the same URL of a container of this version; where it needs other headers or a login, set `proof` for the service in agent.yml")
+            };
+            // A resumed swap has lost its nonces: new ones are put in place first.
+            let proof = match self.proof.take() {
+                Some(proof) => proof,
+                None => {
+                    let proof = self.fresh_proof(number)?;
+                    self.point_at(&route, &self.names(), Some(&proof)).await.map_err(failed)?;
+                    proof
+                }
+            };
+            let targets = self.targets(&route)?;
+            for (index, target) in targets.iter().enumerate() {
+                let before = self.job.before.get(index).copied().flatten();
+                if let Err(why) = self.prove_new(target, &proof, before).await {
+                    for member in self.job.new.clone() {
+                        self.diagnose(&member).await;
+                    }
+                    return Err(failed(why));
+                }
+                if let Some(note) = certificate_note(target).await {
+                    self.note(note);
+                }
+            }
+        }
+        let accepted = &self.job.accepted;
+        let release = Release {
+            number,
+            image: accepted.image.clone(),
+            image_id: self.job.image_id.clone().unwrap_or_default(),
+            config_hash: self.job.config_hash.clone(),
+            proven_at: Timestamp::now(),
+            deployment: Some(accepted.deployment.clone()),
+            rollback: matches!(accepted.want, Wanted::Rollback),
+        };
+        self.record(Record::Proven { release: Box::new(release) })?;
+        self.end(Phase::Prove, began);
+        self.events.emit(DeployEvent::Proven { release: number });
+        Ok(())
+    }
+
+    /// Fresh nonces for a release.
+    pub(super) fn fresh_proof(&self, release: u64) -> Result<Proof, Fault> {
+        let nonce = || -> Result<String, Fault> {
+            let bytes = fresh_nonce().map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
+            Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        };
+        let mark: String = nonce()?;
+        Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]) })
+    }
+
+    /// The adopted route must do what the labels did, whatever that is.
+    pub(super) async fn prove_same(&self, target: &Target, proof: &Proof, before: Option<u16>) -> Result<(), String> {
+        prove(target, proof, 1, &Acceptance::AsBefore(before)).await
+    }
+
+    async fn prove_new(&self, target: &Target, proof: &Proof, before: Option<u16>) -> Result<(), String> {
+        let facts = self.facts().await.map_err(|fault| fault.message)?;
+        let route = self.job.route.as_ref();
+        let service = route.and_then(|route| route.services.values().next());
+        let (scheme, port) = service.map_or(("http", 0), |service| (service.scheme.as_str(), service.port));
+        let mut itself = BTreeSet::new();
+        for container in self.existing(&self.job.new).await.map_err(|error| error.to_string())? {
+            let Some(address) = address(&container, facts.proxy.as_ref()) else { continue };
+            // A container that speaks TLS or HTTP/2 itself is not asked directly: its certificate names no address.
+            if scheme == "http" {
+                let base = format!("http://{}", std::net::SocketAddr::new(address, port));
+                let status = container_status(&self.site.http, target, &base).await;
+                itself.insert(status.map_err(|why| format!("{} does not answer by itself: {why}", container.name))?);
+            }
+        }
+        prove(target, proof, self.job.new.len(), &Acceptance::Serving { itself, before }).await
+    }
+}

@@ -1,0 +1,136 @@
+//! Switch: the route file names the new containers, and Traefik confirms it.
+
+use super::{Fault, Swap};
+use crate::agent::facts::{may_route, shared_networks, subject};
+use crate::agent::proxy::traefik::apply::{Wanted, apply};
+use crate::agent::proxy::traefik::compile::compile;
+use crate::agent::proxy::traefik::prove::{Target, baseline, targets};
+use crate::agent::store::{CompiledRoute, Record};
+use crate::domain::Reason;
+use crate::event::{DeployEvent, Phase};
+
+/// How long Traefik's Docker provider may take to see a first, healthy container.
+const SEEN: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Swap {
+    pub(super) async fn switch(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Switch);
+        let first = if self.job.route.is_none() { self.cancellable(self.first_route()).await? } else { None };
+        let targets = match &self.job.route {
+            Some(route) => self.targets(route)?,
+            None => Vec::new(),
+        };
+        let before = self.baselines(&targets).await;
+        if !self.cancel.commit() {
+            return Err(Fault::new(Reason::Cancelled, "cancelled before the new version got any traffic"));
+        }
+        if let Some(route) = first {
+            self.record(Record::Adopting { route: Box::new(route) })?;
+        }
+        self.record(Record::Switching { before })?;
+        if let Some(route) = self.job.route.clone() {
+            self.reachable().await?;
+            let proof = self.fresh_proof(self.state.next_number())?;
+            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| {
+                Fault::new(Reason::SwitchFailed, format!("the new version could not be put into the route: {why}"))
+                    .hint("Traefik's log says why it did not take the file over")
+            })?;
+            self.proof = Some(proof);
+        }
+        self.record(Record::Switched)?;
+        if self.job.adopting {
+            self.record(Record::Adopted)?;
+        }
+        self.events.emit(DeployEvent::Switched);
+        self.end(Phase::Switch, began);
+        Ok(())
+    }
+
+    /// The route of a service that had no container before: labels of the new one, once Traefik has seen it.
+    async fn first_route(&self) -> Result<Option<CompiledRoute>, Fault> {
+        let until = tokio::time::Instant::now() + SEEN;
+        loop {
+            let facts = self.facts().await?;
+            if !may_route(&facts) && matches!(facts.route, Ok(None)) {
+                return Ok(None);
+            }
+            let new: Vec<_> = facts
+                .containers
+                .iter()
+                .filter(|c| self.job.new.iter().any(|member| member.id == c.id))
+                .cloned()
+                .collect();
+            let compiled = facts.view.as_ref().map(|view| compile(view, &subject(&new)));
+            match compiled {
+                Some(Ok(Some(route))) => return Ok(Some(route)),
+                _ if tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await
+                }
+                Some(Err(blockers)) => {
+                    let (message, hint) = blockers.into_iter().next().map(|b| (b.message, b.hint)).unwrap_or_default();
+                    return Err(Fault::new(Reason::AdoptFailed, message).hint(hint));
+                }
+                _ => {
+                    return Err(Fault::new(
+                        Reason::AdoptFailed,
+                        "Traefik does not route to the new container although its labels ask for it",
+                    )
+                    .hint("Traefik's `constraints` or `network` may exclude it; its log says more"));
+                }
+            }
+        }
+    }
+
+    /// Every new container must be in a network where Traefik can resolve its name.
+    async fn reachable(&self) -> Result<(), Fault> {
+        let facts = self.facts().await?;
+        let Some(proxy) = &facts.proxy else { return Ok(()) };
+        let lost = |container: &&crate::clients::docker::Container| {
+            self.job.new.iter().any(|member| member.id == container.id) && shared_networks(container, proxy).is_empty()
+        };
+        match facts.containers.iter().find(lost) {
+            Some(container) => Err(Fault::new(
+                Reason::SwitchFailed,
+                format!("{} and {} share no user-defined network", container.name, proxy.name),
+            )
+            .hint("attach the service to Traefik's network in the compose file")),
+            None => Ok(()),
+        }
+    }
+
+    /// Names of the new containers.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.job.new.iter().map(|member| member.name.clone()).collect()
+    }
+
+    /// Writes the route to these containers and waits for Traefik's confirmation.
+    pub(super) async fn point_at(
+        &self,
+        route: &CompiledRoute,
+        servers: &[String],
+        proof: Option<&crate::agent::proxy::traefik::file::Proof>,
+    ) -> Result<(), String> {
+        let Some((traefik, file)) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else {
+            return Err("agent.yml no longer says where Traefik is".to_owned());
+        };
+        apply(&traefik.api, &file, Some(Wanted { route, servers, proof }), route).await
+    }
+
+    /// The requests that prove the route.
+    pub(super) fn targets(&self, route: &CompiledRoute) -> Result<Vec<Target>, Fault> {
+        let Some(traefik) = &self.site.traefik else { return Ok(Vec::new()) };
+        let config = self.config();
+        let probe = config.probe.as_ref().map_or("/", |probe| probe.path.as_str());
+        targets(route, config.proof.as_deref(), probe, &traefik.config.entrypoints)
+            .map_err(|blocker| Fault::new(Reason::Blocked, blocker.message).hint(blocker.hint))
+    }
+
+    /// What the running version answers to them.
+    pub(super) async fn baselines(&self, targets: &[Target]) -> Vec<Option<u16>> {
+        let mut found = Vec::with_capacity(targets.len());
+        for target in targets {
+            found.push(baseline(target).await);
+        }
+        found
+    }
+}

@@ -1,0 +1,125 @@
+//! Verify: the new containers are watched while the old ones drain. The old ones run until the window is over, so that
+//! going back is a change of the route only.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::gate::{Probing, address, probe_once};
+use super::{Fault, Swap, drained};
+use crate::agent::facts::gate;
+use crate::agent::store::Member;
+use crate::clients::docker::DockerError;
+use crate::domain::Reason;
+use crate::event::{DeployEvent, Phase};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// Failed probes in a row that end the window: one bad answer under load is not a broken version.
+const BAD_IN_A_ROW: u32 = 5;
+
+impl Swap {
+    pub(super) async fn verify(&mut self) -> Result<(), Fault> {
+        let began = self.begin(Phase::Verify);
+        if let Some(route) = self.job.route.clone() {
+            self.point_at(&route, &self.names(), None).await.map_err(|why| {
+                Fault::new(
+                    Reason::VerifyFailed,
+                    format!("the proof's routers could not be taken out of the route again: {why}"),
+                )
+            })?;
+        }
+        let window = self.config().verify_for;
+        let (watched, drain) = tokio::join!(self.watch(window), tokio::time::timeout(window, self.drain_old()));
+        watched?;
+        if drain.is_err() {
+            let limit = self.config().drain_timeout.as_secs();
+            self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
+        }
+        self.end(Phase::Verify, began);
+        Ok(())
+    }
+
+    async fn watch(&self, window: Duration) -> Result<(), Fault> {
+        let facts = self.facts().await?;
+        let probing = Probing::of(&gate(&self.site, &self.service, &facts));
+        let until = Instant::now() + window;
+        let mut bad = 0;
+        loop {
+            for member in &self.job.new {
+                if let Err(fault) = self.look(member, probing.as_ref(), &facts, &mut bad).await {
+                    self.diagnose(member).await;
+                    return Err(fault);
+                }
+            }
+            if Instant::now() >= until {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        member: &Member,
+        probing: Option<&Probing>,
+        facts: &crate::agent::facts::Facts,
+        bad: &mut u32,
+    ) -> Result<(), Fault> {
+        let failed = |why: String| Fault::new(Reason::VerifyFailed, why).hint("its last log lines say why");
+        let container = match self.site.engine.container(&member.id).await {
+            Ok(container) => container,
+            Err(DockerError::NotFound(_)) => {
+                return Err(Fault::new(
+                    Reason::ChangedUnderneath,
+                    format!("{} was removed by someone else", member.name),
+                )
+                .hint("let no `docker compose` run during a deployment, then deploy again"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Err(fault) = super::gate::still_up(&container) {
+            return Err(failed(format!("{} within its verify window", fault.message)));
+        }
+        if container.health.as_deref() == Some("unhealthy") {
+            return Err(failed(format!("{} became unhealthy within its verify window", member.name)));
+        }
+        if let (Some(Probing::Http { port, path }), Some(address)) =
+            (probing, address(&container, facts.proxy.as_ref()))
+        {
+            match probe_once(&self.site.http, address, *port, path).await {
+                Ok(()) => *bad = 0,
+                Err(why) => {
+                    *bad += 1;
+                    if *bad >= BAD_IN_A_ROW {
+                        return Err(failed(format!(
+                            "{} stopped answering within its verify window: {why}",
+                            member.name
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the old containers hold no connection of the proxy.
+    async fn drain_old(&self) {
+        let began = Instant::now();
+        let open = self.drain(&self.job.accepted.old, self.config().drain_timeout).await;
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(DeployEvent::Drained { open, took_ms });
+    }
+
+    pub(super) async fn drain(&self, members: &[Member], limit: Duration) -> u64 {
+        let Some(service) = self.job.route.as_ref().and_then(|route| route.services.values().next()) else { return 0 };
+        let Ok(facts) = self.facts().await else { return 0 };
+        let proxy = facts.proxy.as_ref().map(|proxy| proxy.addresses()).unwrap_or_default();
+        let until = Instant::now() + limit;
+        let mut open = 0;
+        for container in self.existing(members).await.unwrap_or_default() {
+            open += drained(&container, service.port, &proxy, until.saturating_duration_since(Instant::now())).await;
+        }
+        open
+    }
+}
