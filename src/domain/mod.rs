@@ -4,6 +4,7 @@
 
 mod agent_url;
 mod digest;
+mod http_url;
 mod image_ref;
 mod names;
 mod private_net;
@@ -12,8 +13,9 @@ mod secret;
 mod span;
 mod text;
 
-pub use agent_url::{AgentUrl, AgentUrlError};
+pub use agent_url::{AgentUrl, AgentUrlError, BasePathError, parse_base_path};
 pub use digest::{Digest, DigestError};
+pub use http_url::{HttpUrl, HttpUrlError};
 pub use image_ref::{ImageRef, ImageRefError, Repository};
 pub use names::{AppName, DeploymentId, EnvName, IdempotencyKey, NameError, ServiceName};
 pub use private_net::is_private_address;

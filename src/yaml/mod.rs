@@ -6,5 +6,9 @@
 //! Must never import anything else of this crate.
 
 mod problem;
+mod reader;
+mod syntax;
+mod tree;
 
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Span};
+pub use reader::{Cursor, Fields, Report, read};

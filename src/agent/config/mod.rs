@@ -2,8 +2,11 @@
 //!
 //! Must never read a file or look at the host: whether directories and services exist is asked elsewhere.
 
+mod apps;
+mod keys;
 mod probe;
 mod read;
+mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
