@@ -10,5 +10,6 @@ pub mod config;
 pub mod domain;
 pub mod event;
 pub mod failure;
+pub mod plan;
 pub mod signing;
 pub mod yaml;
