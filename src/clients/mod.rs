@@ -1,5 +1,4 @@
-//! One thin client per service outside: it calls, bounds the call in time and size, and turns failures into sentences.
-//!
-//! Decides nothing about deployments. Must never import `plan`, `config` or `report`.
+//! Thin clients of the services around us, one file or folder each: they carry out and report, they decide nothing.
 
 pub mod agent;
+pub mod docker;

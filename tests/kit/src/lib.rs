@@ -1,3 +1,4 @@
-
+//! Test bed, load generator and sample application of deploy-action. Not published.
 
 pub mod app;
+pub mod load;

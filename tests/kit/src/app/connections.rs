@@ -37,10 +37,7 @@ impl Connections {
         let id = inner.next;
         inner.next += 1;
         inner.open.insert(id, (Arc::clone(stream), false));
-        Some(Entry {
-            all: Arc::clone(self),
-            id,
-        })
+        Some(Entry { all: Arc::clone(self), id })
     }
 
     /// Ends every connection that waits for a request, now or later. Only reading is shut down: bytes
@@ -58,14 +55,8 @@ impl Connections {
     /// Waits until none is open, and says how many are after `at_most`.
     pub(super) fn wait_empty(&self, at_most: Duration) -> usize {
         let some_open = |inner: &mut Inner| !inner.open.is_empty();
-        let waited = self
-            .changed
-            .wait_timeout_while(self.lock(), at_most, some_open);
-        waited
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .open
-            .len()
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, some_open);
+        waited.unwrap_or_else(PoisonError::into_inner).0.open.len()
     }
 }
 

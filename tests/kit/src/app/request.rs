@@ -23,10 +23,8 @@ impl Request {
     pub(super) fn read<R: Read>(wire: &mut Wire<R>, mut to: impl Write) -> Result<Self, WireError> {
         let head = wire.head()?;
         let mut words = head.start.split(' ');
-        let (method, target, protocol, rest) =
-            (words.next(), words.next(), words.next(), words.next());
-        let (Some(method), Some(target), Some(protocol), None) = (method, target, protocol, rest)
-        else {
+        let (method, target, protocol, rest) = (words.next(), words.next(), words.next(), words.next());
+        let (Some(method), Some(target), Some(protocol), None) = (method, target, protocol, rest) else {
             return Err(not_a_request(&head));
         };
         if !matches!(protocol, "HTTP/1.1" | "HTTP/1.0") || !target.starts_with('/') {

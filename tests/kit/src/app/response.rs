@@ -11,29 +11,15 @@ pub(super) struct Response {
 
 impl Response {
     pub(super) fn text(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body: body.into(),
-        }
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
     }
 
     pub(super) fn json(body: String) -> Self {
-        Self {
-            status: 200,
-            content_type: "application/json",
-            body,
-        }
+        Self { status: 200, content_type: "application/json", body }
     }
 
     /// The whole answer in one piece, so that it leaves in one write. `with_body` is false for HEAD.
-    pub(super) fn bytes(
-        &self,
-        version: &str,
-        body_sum: Option<&str>,
-        close: bool,
-        with_body: bool,
-    ) -> Vec<u8> {
+    pub(super) fn bytes(&self, version: &str, body_sum: Option<&str>, close: bool, with_body: bool) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
             400 => "Bad Request",

@@ -7,12 +7,7 @@ use super::response::Response;
 use super::settings::{Broken, Settings};
 
 /// The answer to `request`, which came from `peer`.
-pub(super) fn answer(
-    request: &Request,
-    settings: &Settings,
-    peer: SocketAddr,
-    hostname: &str,
-) -> Response {
+pub(super) fn answer(request: &Request, settings: &Settings, peer: SocketAddr, hostname: &str) -> Response {
     let path = request.path();
     let broken = match settings.broken {
         Broken::No => false,
@@ -43,10 +38,8 @@ fn whoami(request: &Request, settings: &Settings, peer: SocketAddr, hostname: &s
             None => headers.push((name, value.clone())),
         }
     }
-    let headers: Vec<String> = headers
-        .iter()
-        .map(|(name, value)| format!("{}:{}", quoted(name), quoted(value)))
-        .collect();
+    let headers: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
     format!(
         "{{\"version\":{},\"hostname\":{},\"remote\":{},\"method\":{},\"path\":{},\"headers\":{{{}}}}}\n",
         quoted(&settings.version),

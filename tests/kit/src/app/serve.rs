@@ -37,10 +37,7 @@ pub(super) fn serve(settings: Settings, stop: Arc<Stop>) -> ExitCode {
     exit_later(&settings, &stop);
 
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let context = Arc::new(Context {
-        settings,
-        hostname: hostname.trim().to_owned(),
-    });
+    let context = Arc::new(Context { settings, hostname: hostname.trim().to_owned() });
     let connections = Arc::new(Connections::default());
     let accepting = {
         let (stop, connections) = (Arc::clone(&stop), Arc::clone(&connections));
@@ -72,7 +69,8 @@ fn accept_until_stopped(
     loop {
         match listener.accept() {
             Ok((stream, peer)) => admit(stream, peer, context, stop, connections),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            // Asked to end: the queue is empty, or cannot be emptied.
+            Err(_) if stop.is_set() => return,
             // Out of descriptors, most likely: they come back when connections end.
             Err(error) if error.kind() != ErrorKind::ConnectionAborted => {
                 log(&format!("accept: {error}"));
@@ -100,9 +98,8 @@ fn admit(
     };
     let (context, stop) = (Arc::clone(context), Arc::clone(stop));
     // A failed spawn drops the closure, and with it the connection.
-    let _ = thread::Builder::new()
-        .stack_size(128 * 1024)
-        .spawn(move || converse(&context, &stop, &stream, peer, &entry));
+    let _ =
+        thread::Builder::new().stack_size(128 * 1024).spawn(move || converse(&context, &stop, &stream, peer, &entry));
 }
 
 fn refuse(mut stream: &TcpStream, version: &str) -> io::Result<()> {

@@ -58,9 +58,7 @@ impl Settings {
         let text = |name: &str| filled(name).map(|value| value.to_string_lossy().into_owned());
         let number = |name: &str, default: u64| match text(name) {
             None => Ok(default),
-            Some(value) => value
-                .parse::<u64>()
-                .map_err(|_| format!("{name}={value:?} is not a number")),
+            Some(value) => value.parse::<u64>().map_err(|_| format!("{name}={value:?} is not a number")),
         };
         let version = text("VERSION").unwrap_or_else(|| "v1".to_owned());
         // It becomes a header of every answer.

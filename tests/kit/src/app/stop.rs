@@ -66,9 +66,7 @@ impl Stop {
     /// Waits for `at_most`; `true` if the app is to end.
     pub(super) fn wait_for(&self, at_most: Duration) -> bool {
         let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .changed
-            .wait_timeout_while(wanted, at_most, |wanted| !*wanted);
+        let waited = self.changed.wait_timeout_while(wanted, at_most, |wanted| !*wanted);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -48,11 +48,7 @@ impl Framing {
 
 impl<R: Read> Wire<R> {
     /// Reads a body to its end and shows each piece of it to `sink`.
-    pub(crate) fn body(
-        &mut self,
-        framing: Framing,
-        mut sink: impl FnMut(&[u8]),
-    ) -> Result<(), WireError> {
+    pub(crate) fn body(&mut self, framing: Framing, mut sink: impl FnMut(&[u8])) -> Result<(), WireError> {
         match framing {
             Framing::Length(bytes) => self.take(bytes, &mut sink),
             Framing::Chunked => self.chunks(&mut sink),

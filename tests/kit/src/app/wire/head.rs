@@ -17,25 +17,17 @@ impl Head {
     /// All values of a header, by its lower-case name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let wanted = move |(n, _): &&(String, String)| n == name;
-        self.headers
-            .iter()
-            .filter(wanted)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(wanted).map(|(_, value)| value.as_str())
     }
 
     /// The first value of a header, by its lower-case name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether `Connection` lists `option`, in any case.
     pub(crate) fn connection_has(&self, option: &str) -> bool {
-        self.all("connection")
-            .flat_map(|value| value.split(','))
-            .any(|item| item.trim().eq_ignore_ascii_case(option))
+        self.all("connection").flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(option))
     }
 }
 

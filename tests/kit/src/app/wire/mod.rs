@@ -45,13 +45,7 @@ pub(crate) struct Wire<R> {
 
 impl<R: Read> Wire<R> {
     pub(crate) fn new(from: R) -> Self {
-        Self {
-            from,
-            buf: vec![0; 8 * 1024],
-            start: 0,
-            end: 0,
-            seen: 0,
-        }
+        Self { from, buf: vec![0; 8 * 1024], start: 0, end: 0, seen: 0 }
     }
 
     /// The reader below, to change its deadline.
@@ -83,9 +77,7 @@ impl<R: Read> Wire<R> {
             return Ok(());
         }
         let seen = self.seen;
-        Err(WireError::Closed(format!(
-            "closed in {place}, after {seen} bytes"
-        )))
+        Err(WireError::Closed(format!("closed in {place}, after {seen} bytes")))
     }
 
     /// The next line without its CRLF. `budget` shrinks by its length, so that a row of lines has

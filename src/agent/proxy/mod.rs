@@ -1,0 +1,3 @@
+//! The proxies that the agent can switch: Traefik today.
+
+pub mod traefik;

@@ -1,0 +1,159 @@
+//! The file that Traefik reads for one service.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::api::text;
+use super::compile::priority;
+use crate::agent::store::{CompiledRoute, remove_file, write_atomic};
+use crate::domain::{AppName, ServiceName};
+
+/// What the names of our proof routers begin with.
+pub const PROOF_PREFIX: &str = "deploy-agent-proof-";
+/// The request header that selects a proof router.
+pub const PROOF_HEADER: &str = "X-Deploy-Proof";
+/// The response header by which a proof router names the release.
+pub const RELEASE_HEADER: &str = "X-Deploy-Release";
+
+/// The routers that answer only to whoever knows the nonces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Selects the router with all middlewares.
+    pub chain: String,
+    /// Selects the router without them.
+    pub direct: String,
+    /// What the response header must say.
+    pub release: String,
+}
+
+/// Names of the proof routers of the `index`-th router: with all middlewares, and without.
+#[must_use]
+pub fn proof_names(proof: &Proof, index: usize) -> (String, String) {
+    (format!("{PROOF_PREFIX}{}-{index}", proof.chain), format!("{PROOF_PREFIX}{}-{index}", proof.direct))
+}
+
+/// The dynamic configuration: the route at priority + 1 to the containers by name, and the proof routers one higher.
+/// Names, never addresses: an address goes stale at the next restart, Docker's resolver knows a name or fails fast.
+/// `transport` names the file's own transport: idle connections end after 1 s, which makes "no connection left"
+/// measurable, and a dead server fails within 1 s instead of hanging for 30 s.
+#[must_use]
+pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof: Option<&Proof>) -> Value {
+    let mut routers = Map::new();
+    let mut middlewares: Map<String, Value> = route.middlewares.clone().into_iter().collect();
+    for (index, (name, router)) in route.routers.iter().enumerate() {
+        let mut ours = router.clone();
+        ours["priority"] = json!(priority(router) + 1);
+        routers.insert(name.clone(), ours.clone());
+        if let Some(proof) = proof {
+            let (chain, direct) = proof_names(proof, index);
+            let mark = format!("{PROOF_PREFIX}{}", proof.chain);
+            middlewares.insert(mark.clone(), json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } }));
+            let mut listed = vec![json!(mark)];
+            routers.insert(direct, proof_router(&ours, &proof.direct, listed.clone()));
+            listed.extend(ours.get("middlewares").and_then(Value::as_array).cloned().unwrap_or_default());
+            routers.insert(chain, proof_router(&ours, &proof.chain, listed));
+        }
+    }
+    let mut services = Map::new();
+    for (name, service) in &route.services {
+        let mut load_balancer = service.load_balancer.clone();
+        let url = |server: &String| json!({ "url": format!("{}://{server}:{}", service.scheme, service.port) });
+        load_balancer["servers"] = servers.iter().map(url).collect();
+        if load_balancer.get("serversTransport").is_none() {
+            load_balancer["serversTransport"] = json!(transport);
+        }
+        services.insert(name.clone(), json!({ "loadBalancer": load_balancer }));
+    }
+    let mut http = Map::new();
+    http.insert("routers".to_owned(), routers.into());
+    http.insert("services".to_owned(), services.into());
+    http.insert(
+        "serversTransports".to_owned(),
+        json!({ transport: { "forwardingTimeouts": { "dialTimeout": "1s", "idleConnTimeout": "1s" } } }),
+    );
+    // Traefik refuses an empty map.
+    if !middlewares.is_empty() {
+        http.insert("middlewares".to_owned(), middlewares.into());
+    }
+    json!({ "http": http })
+}
+
+fn proof_router(router: &Value, nonce: &str, middlewares: Vec<Value>) -> Value {
+    let mut proof = router.clone();
+    proof["rule"] = json!(format!("({}) && Header(`{PROOF_HEADER}`, `{nonce}`)", text(router, "rule")));
+    proof["priority"] = json!(priority(router) + 1);
+    proof["middlewares"] = middlewares.into();
+    // The same options, or Traefik falls back to the default ones for the whole host; no certificate of its own.
+    if let Some(tls) = proof.get_mut("tls").and_then(Value::as_object_mut) {
+        tls.remove("certResolver");
+        tls.remove("domains");
+    }
+    proof
+}
+
+/// The file of one service in Traefik's folder.
+#[derive(Debug, Clone)]
+pub struct RouteFile {
+    path: PathBuf,
+    staging: PathBuf,
+    transport: String,
+}
+
+impl RouteFile {
+    /// Where the file of `service` is.
+    #[must_use]
+    pub fn new(dir: &Path, app: &AppName, service: &ServiceName) -> Self {
+        let transport = format!("deploy-agent-{app}-{service}");
+        let name = format!("{transport}.yml");
+        // Sub-folders are not watched and `.tmp` is not loaded: one event per change, at the rename.
+        let staging = dir.join(".deploy-agent").join(format!("{name}.tmp"));
+        Self { path: dir.join(name), staging, transport }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of the transport that the file defines: unique, because Traefik merges all files of the folder.
+    #[must_use]
+    pub fn transport(&self) -> &str {
+        &self.transport
+    }
+
+    /// What it says now; `None` where it is absent.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn read(&self) -> io::Result<Option<String>> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces it by rename, or removes it.
+    ///
+    /// # Errors
+    /// What writing says; the file is then as before.
+    pub fn write(&self, text: Option<&str>) -> io::Result<()> {
+        let Some(text) = text else { return remove_file(&self.path) };
+        if let Some(folder) = self.staging.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // Traefik may run as another user in its container; the folder's own mode guards the content.
+        write_atomic(&self.path, &self.staging, text.as_bytes(), 0o644)
+    }
+}
+
+/// The file's text. JSON is YAML; `{{` would begin a template of Traefik's.
+#[must_use]
+pub fn text_of(config: &Value) -> String {
+    let body = serde_json::to_string_pretty(config).unwrap_or_default().replace("{{", "{\\u007b");
+    format!("# Written by the deploy agent. Do not edit: it is replaced by the next deployment.\n{body}\n")
+}

@@ -1,0 +1,66 @@
+//! Small HTTP calls with bounded time and size.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// A call that did not give what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{url}: {why}")]
+pub struct HttpError {
+    /// What was called.
+    pub url: String,
+    /// What happened.
+    pub why: String,
+}
+
+/// A client for local calls: no proxy, no redirects, HTTP/1.1.
+///
+/// # Errors
+/// A sentence where TLS cannot be set up.
+pub fn local_client() -> Result<reqwest::Client, HttpError> {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let builder = builder.connect_timeout(Duration::from_secs(2));
+    builder.build().map_err(|error| HttpError { url: "local".to_owned(), why: reason(&error) })
+}
+
+/// GET of a JSON document and its `X-Next-Page`; `None` for 404.
+///
+/// # Errors
+/// [`HttpError`] for everything else.
+pub async fn get_json(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Option<(Value, Option<u64>)>, HttpError> {
+    let failed = |why: String| HttpError { url: url.to_owned(), why };
+    let call = async {
+        let mut answer = client.get(url).send().await.map_err(|error| failed(reason(&error)))?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !answer.status().is_success() {
+            return Err(failed(format!("status {}", answer.status())));
+        }
+        let next = answer.headers().get("x-next-page").and_then(|page| page.to_str().ok()?.parse().ok());
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(reason(&error)))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER {
+                return Err(failed("the answer is larger than 8 MiB".to_owned()));
+            }
+        }
+        let json = serde_json::from_slice(&body).map_err(|_| failed("the answer is not JSON".to_owned()))?;
+        Ok(Some((json, next)))
+    };
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(failed(format!("no answer within {} s", limit.as_secs()))))
+}
+
+/// The innermost cause, which names the fact (`Connection refused`), not the layers above it.
+#[must_use]
+pub fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

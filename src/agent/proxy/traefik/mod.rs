@@ -1,0 +1,10 @@
+//! Traefik through its file provider, read back through its API.
+//!
+//! [`compile`] turns what labels resolved to into a route of ours, [`file`] renders it, [`api`] reads Traefik's view.
+
+pub mod api;
+pub mod compile;
+pub mod file;
+pub mod http;
+pub mod prove;
+pub mod rule;

@@ -1,0 +1,16 @@
+//! What the agent keeps on disk, per application: an append-only journal while a deployment runs, and the state between
+//! deployments. Decides nothing.
+
+mod atomic;
+mod events;
+mod journal;
+mod lock;
+mod record;
+mod state;
+
+pub use atomic::{remove_file, write_atomic};
+pub use events::EventLog;
+pub use journal::{Journal, JournalError};
+pub use lock::Lock;
+pub use record::{Accepted, Ended, Member, Point, Record};
+pub use state::{AppState, CompiledRoute, RouteService, ServiceState, StateError};

@@ -1,0 +1,287 @@
+//! What the agent knows of an application between deployments: `state.json`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::atomic::write_atomic;
+use super::record::{Accepted, Ended, Member};
+use crate::agent_api::{HistoryEntry, Release};
+use crate::domain::{DeploymentId, IdempotencyKey, ServiceName};
+use crate::event::Outcome;
+
+/// The format this version writes; a newer one is refused, never guessed at.
+const FORMAT: u32 = 1;
+/// Deployments kept in history, over all services.
+const HISTORY: usize = 200;
+/// Releases kept per service, the running one included: their images stay on the host.
+const RELEASES: usize = 5;
+
+/// A service's route, taken over from its labels: Traefik's own resolved answer without what the agent decides
+/// (priority + 1, servers). All values are Traefik's dynamic configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompiledRoute {
+    /// Routers by name, with the priority that the labels gave them.
+    pub routers: BTreeMap<String, Value>,
+    /// Services by name.
+    pub services: BTreeMap<String, RouteService>,
+    /// The service's own middlewares by name.
+    pub middlewares: BTreeMap<String, Value>,
+    /// The container labels that all this came from.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A Traefik service whose servers the agent fills in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteService {
+    /// Everything of the load balancer but its servers.
+    pub load_balancer: Value,
+    /// `http`, `https` or `h2c`.
+    pub scheme: String,
+    /// Container port.
+    pub port: u16,
+}
+
+/// One service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// Proven releases, oldest first; the last one is the one that serves.
+    #[serde(default)]
+    pub releases: Vec<Release>,
+    /// The containers of the last release.
+    #[serde(default)]
+    pub members: Vec<Member>,
+    /// The route, once adopted.
+    #[serde(default)]
+    pub route: Option<CompiledRoute>,
+    /// The image name in our override file.
+    #[serde(default)]
+    pub override_image: Option<String>,
+}
+
+/// A finished deployment with its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Past {
+    service: ServiceName,
+    key: IdempotencyKey,
+    accepted: Accepted,
+    message: String,
+    hint: Option<String>,
+    entry: HistoryEntry,
+}
+
+/// One application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppState {
+    format: u32,
+    /// Services by name.
+    #[serde(default)]
+    pub services: BTreeMap<ServiceName, ServiceState>,
+    /// Ended deployments, oldest first.
+    #[serde(default)]
+    past: Vec<Past>,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The disk said no.
+    #[error("{path} cannot be {what}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what this version writes.
+    #[error("{path} is not a state file of this version: {why}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is off.
+        why: String,
+    },
+}
+
+impl Default for AppState {
+    fn default() -> Self {
+        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new() }
+    }
+}
+
+impl AppState {
+    /// Reads the state in `folder`; an absent file is an empty state.
+    ///
+    /// # Errors
+    /// [`StateError`]; the application is then not touched.
+    pub fn load(folder: &Path) -> Result<Self, StateError> {
+        let path = folder.join("state.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(StateError::Io { path, what: "read", source }),
+        };
+        let state: Self =
+            serde_json::from_str(&text).map_err(|error| StateError::Format { path: path.clone(), why: error.to_string() })?;
+        if state.format > FORMAT {
+            let why = format!("format {} of a newer agent; this one writes {FORMAT}", state.format);
+            return Err(StateError::Format { path, why });
+        }
+        Ok(state)
+    }
+
+    /// Writes the state into `folder`.
+    ///
+    /// # Errors
+    /// [`StateError::Io`]; the file is then as before.
+    pub fn store(&self, folder: &Path) -> Result<(), StateError> {
+        let path = folder.join("state.json");
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        write_atomic(&path, &folder.join("state.json.tmp"), &text, 0o600)
+            .map_err(|source| StateError::Io { path, what: "written", source })
+    }
+
+    /// A service's state, empty where nothing was deployed yet.
+    #[must_use]
+    pub fn service(&self, service: &ServiceName) -> ServiceState {
+        self.services.get(service).cloned().unwrap_or_default()
+    }
+
+    /// Takes the end of a deployment in. Repeating it changes nothing.
+    pub fn finish(&mut self, accepted: &Accepted, ended: &Ended, release: Option<u64>) {
+        if self.past.iter().any(|past| past.accepted.deployment == accepted.deployment) {
+            return;
+        }
+        let entry = HistoryEntry {
+            deployment: accepted.deployment.clone(),
+            started_at: accepted.at,
+            finished_at: ended.at,
+            image: accepted.image.as_ref().map_or_else(|| accepted.image_name.clone(), ToString::to_string),
+            rollback: matches!(accepted.want, crate::agent_api::Wanted::Rollback),
+            outcome: ended.outcome,
+            reason: ended.reason,
+            release: release.filter(|_| ended.outcome == Outcome::Deployed),
+            requested_by: accepted.requested_by.clone(),
+        };
+        self.past.push(Past {
+            service: accepted.service.clone(),
+            key: accepted.key.clone(),
+            accepted: accepted.clone(),
+            message: ended.message.clone(),
+            hint: ended.hint.clone(),
+            entry,
+        });
+        let surplus = self.past.len().saturating_sub(HISTORY);
+        self.past.drain(..surplus);
+    }
+
+    /// The ended deployment with this key.
+    #[must_use]
+    pub fn by_key(&self, key: &IdempotencyKey) -> Option<(&Accepted, &HistoryEntry)> {
+        self.past.iter().rev().find(|past| past.key == *key).map(|past| (&past.accepted, &past.entry))
+    }
+
+    /// The ended deployment with this id.
+    #[must_use]
+    pub fn by_id(&self, id: &DeploymentId) -> Option<(&Accepted, &HistoryEntry)> {
+        self.past.iter().find(|past| past.accepted.deployment == *id).map(|past| (&past.accepted, &past.entry))
+    }
+
+    /// A service's ended deployments, newest first.
+    #[must_use]
+    pub fn history(&self, service: &ServiceName) -> Vec<HistoryEntry> {
+        self.past.iter().rev().filter(|past| past.service == *service).map(|past| past.entry.clone()).collect()
+    }
+}
+
+impl ServiceState {
+    /// The release that serves.
+    #[must_use]
+    pub fn current(&self) -> Option<&Release> {
+        self.releases.last()
+    }
+
+    /// The newest proven release whose image is another one than the running release's.
+    #[must_use]
+    pub fn previous(&self) -> Option<&Release> {
+        let current = self.current()?;
+        self.releases.iter().rev().find(|release| release.image_id != current.image_id)
+    }
+
+    /// The next release's number.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.current().map_or(1, |release| release.number + 1)
+    }
+
+    /// Appends a release; the oldest are forgotten beyond what is kept. Gives those whose images may go.
+    pub fn push(&mut self, release: Release) -> Vec<Release> {
+        if self.releases.iter().any(|known| known.number == release.number) {
+            return Vec::new();
+        }
+        self.releases.push(release);
+        let surplus = self.releases.len().saturating_sub(RELEASES);
+        // Never the one that `rollback` would go to, however often one image was deployed since.
+        let previous = self.previous().map(|release| release.number);
+        let mut dropped = Vec::new();
+        let mut at = 0;
+        while dropped.len() < surplus && at < self.releases.len() {
+            if Some(self.releases[at].number) == previous { at += 1 } else { dropped.push(self.releases.remove(at)) }
+        }
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(number: u64, image_id: &str) -> Release {
+        Release {
+            number,
+            image: None,
+            image_id: image_id.to_owned(),
+            config_hash: String::new(),
+            proven_at: jiff::Timestamp::UNIX_EPOCH,
+            deployment: None,
+            rollback: false,
+        }
+    }
+
+    #[test]
+    fn previous_is_the_newest_other_image() {
+        let mut service = ServiceState::default();
+        assert_eq!((service.next_number(), service.previous()), (1, None));
+        for (number, image) in [(1, "a"), (2, "b"), (3, "b")] {
+            service.push(release(number, image));
+        }
+        assert_eq!(service.previous().map(|release| release.number), Some(1));
+        assert_eq!(service.next_number(), 4);
+    }
+
+    #[test]
+    fn the_way_back_is_never_forgotten() {
+        let mut service = ServiceState::default();
+        service.push(release(1, "old"));
+        let dropped: Vec<u64> = (2..10).flat_map(|number| service.push(release(number, "new"))).map(|r| r.number).collect();
+        assert_eq!(dropped, [2, 3, 4, 5]);
+        assert_eq!(service.previous().map(|release| release.number), Some(1));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(AppState::load(folder.path()).expect("empty"), AppState::default());
+        AppState::default().store(folder.path()).expect("stores");
+        assert_eq!(AppState::load(folder.path()).expect("loads"), AppState::default());
+        fs::write(folder.path().join("state.json"), r#"{"format":2}"#).expect("writes");
+        assert!(matches!(AppState::load(folder.path()), Err(StateError::Format { .. })));
+    }
+}
