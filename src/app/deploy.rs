@@ -17,10 +17,15 @@ use crate::trigger::Deploy;
 
 pub(super) async fn run(wanted: &Deploy, files: &Files, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let mut model = Model::default();
-    let mut changed = false;
-    let result = go(wanted, files, env, cancel, &mut model, &mut changed).await;
+    let mut planned = None;
+    let result = go(wanted, files, env, cancel, &mut model, &mut planned).await;
     if wanted.format == Format::Json {
-        Out.text(&report::result(&model, &Ending { changed, failure: result.as_ref().err() }));
+        let ending = Ending {
+            changed: if wanted.dry_run { planned == Some(true) } else { model.changed() },
+            nothing_to_do: planned == Some(false),
+            failure: result.as_ref().err(),
+        };
+        Out.text(&report::result(&model, &ending));
     }
     result
 }
@@ -31,7 +36,7 @@ async fn go(
     env: &Env,
     cancel: Cancel,
     model: &mut Model,
-    changed: &mut bool,
+    change_planned: &mut Option<bool>,
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + wanted.timeout;
     let credential = env.pull_credential()?;
@@ -44,9 +49,8 @@ async fn go(
         }
     };
     show(&planned, wanted.format);
-    // Whatever is reported about a blocked plan: something was to be changed, and was not.
-    *changed = planned.report.changed;
     let plan = planned.executable()?;
+    *change_planned = Some(planned.report.changed);
     if plan.steps.is_empty() || wanted.dry_run {
         if wanted.dry_run && wanted.format == Format::Text {
             Out.text("dry run: nothing was changed\n");

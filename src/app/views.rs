@@ -10,7 +10,7 @@ use crate::agent_api::{ServiceStatus, Wanted};
 use crate::cli::{Files, Format, PlanFormat};
 use crate::clients::agent::AgentClient;
 use crate::config::Target;
-use crate::domain::{EnvName, Reason, one_line};
+use crate::domain::{EnvName, Reason, one_line, plain_json};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::plan::render;
@@ -55,7 +55,7 @@ pub(super) async fn history(environment: &EnvName, format: Format, files: &Files
 fn document(answer: &impl Serialize) -> Result<String, Failure> {
     let value: Value = serde_json::to_value(answer)
         .map_err(|error| Failure::new(Reason::Bug, "the answer cannot be written as JSON").because(error))?;
-    Ok(format!("{value:#}\n").replace("##[", "##\\u005b"))
+    Ok(plain_json(&format!("{value:#}\n")))
 }
 
 /// Checks the configuration, then every environment; the exit code is the first failure's.

@@ -189,13 +189,16 @@ impl Watch {
             ),
             None => {
                 let phase = self.phase.map(|phase| format!(" in phase `{}`", phase.as_str())).unwrap_or_default();
+                let state = if self.lost && self.phase.is_none() {
+                    "the agent has not answered since it was accepted".to_owned()
+                } else if self.lost {
+                    format!("it was last seen{phase}, and the agent has not answered since")
+                } else {
+                    format!("it is still running{phase}, and the agent finishes it or goes back by itself")
+                };
                 self.failure(
                     Reason::TimedOut,
-                    format!(
-                        "deployment `{}` did not end within {}; it is still running{phase}, and the agent finishes it or goes back by itself",
-                        self.id,
-                        show_span(cx.timeout)
-                    ),
+                    format!("deployment `{}` did not end within {}; {state}", self.id, show_span(cx.timeout)),
                 )
             }
         }

@@ -6,6 +6,8 @@ mod agent_swap;
 mod cancel;
 mod emit;
 mod finish;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

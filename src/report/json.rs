@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Model;
-use crate::domain::Reason;
+use crate::domain::{Reason, plain_json};
 use crate::event::Stamped;
 use crate::failure::Failure;
 
 /// What ends a run, beside what its events told.
 #[derive(Debug)]
 pub struct Ending<'a> {
-    /// Whether there was anything to do.
+    /// Whether what runs was changed; of a dry run, whether it would be.
     pub changed: bool,
+    /// True where the plan found nothing to do.
+    pub nothing_to_do: bool,
     /// The failure, where it ended in one.
     pub failure: Option<&'a Failure>,
 }
@@ -31,7 +33,7 @@ pub fn result(model: &Model, ending: &Ending<'_>) -> String {
     let reason = ending.failure.map(|failure| failure.reason).or(model.reason).map(Reason::as_str);
     object(&json!({
         "kind": "result",
-        "outcome": model.outcome.map(|outcome| outcome.as_str()).or((!ending.changed).then_some("unchanged")),
+        "outcome": model.outcome.map(|outcome| outcome.as_str()).or(ending.nothing_to_do.then_some("unchanged")),
         "changed": ending.changed,
         "deployment": model.deployment.as_ref().map(|id| id.as_str()),
         "release": model.release,
@@ -45,10 +47,7 @@ pub fn result(model: &Model, ending: &Ending<'_>) -> String {
 }
 
 /// One JSON object as one line.
-///
-/// `##[` anywhere in a line is a command to GitHub's runner. Inside JSON it can stand in a string only, where an escape
-/// means the same.
 #[must_use]
 pub fn object(value: &Value) -> String {
-    format!("{}\n", value.to_string().replace("##[", "##\\u005b"))
+    format!("{}\n", plain_json(&value.to_string()))
 }

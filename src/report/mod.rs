@@ -8,6 +8,8 @@ mod log;
 mod model;
 mod out;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use history::history;
 pub use json::{Ending, event, object, result};

@@ -27,6 +27,16 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether what runs was changed, as far as the events tell.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        match self.outcome {
+            Some(Outcome::Deployed | Outcome::Stranded | Outcome::Unknown) => true,
+            Some(Outcome::Unchanged | Outcome::RolledBack | Outcome::Cancelled) => false,
+            None => self.switched,
+        }
+    }
+
     /// Takes one more event in.
     pub fn apply(&mut self, stamped: &Stamped) {
         match &stamped.event {

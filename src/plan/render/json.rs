@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::agent_api::Gate;
+use crate::domain::plain_json;
 use crate::plan::{Planned, Step, Version};
 
 /// Renders a plan as one JSON document with a line break at its end.
@@ -48,7 +49,7 @@ pub fn json(planned: &Planned) -> String {
         "lints": lints,
         "expected_revision": revision,
     });
-    format!("{document:#}\n")
+    plain_json(&format!("{document:#}\n"))
 }
 
 fn version(version: Option<&Version>) -> Value {
