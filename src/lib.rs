@@ -5,10 +5,18 @@
 
 pub mod agent;
 pub mod agent_api;
+pub mod app;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod domain;
+pub mod env;
 pub mod event;
+pub mod execute;
 pub mod failure;
+pub mod observe;
+pub mod plan;
+pub mod report;
 pub mod signing;
+pub mod trigger;
 pub mod yaml;

@@ -22,4 +22,4 @@ pub use private_net::is_private_address;
 pub use reason::Reason;
 pub use secret::Secret;
 pub use span::{SpanError, parse_span, show_span};
-pub use text::one_line;
+pub use text::{one_line, plain_json};

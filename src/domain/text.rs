@@ -34,6 +34,24 @@ pub fn one_line(text: &str, max: usize) -> String {
     out
 }
 
+/// A JSON document in which no string can do harm where it is printed; it means the same as before.
+///
+/// Control characters that JSON allows in strings as they are, characters that change the direction of text, and
+/// `##[` can stand in strings only, where an escape is the same character.
+#[must_use]
+pub fn plain_json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    for c in document.chars() {
+        match c {
+            '\n' => out.push(c),
+            '[' if out.ends_with("##") => out.push_str("\\u005b"),
+            c if c.is_control() || invisible(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Line separators, zero-width and direction-changing characters (Unicode categories Zl, Zp and the Cf of UAX #9).
 fn invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
@@ -65,6 +83,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_means_the_same_and_is_plain(text in "\\PC{0,40}|[\\x00-\\x9f#\\[:\"]{0,40}|.{0,40}") {
+            let value = serde_json::json!([{"text": text}]);
+            let safe = plain_json(&format!("{value:#}"));
+            prop_assert!(!safe.contains("##["), "{safe}");
+            prop_assert!(!safe.chars().any(|c| c != '\n' && (c.is_control() || invisible(c))), "{safe:?}");
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        }
+
         #[test]
         fn nothing_dangerous_passes(text in "\\PC{0,40}|[\\x00-\\x9f#\\[:]{0,40}|.{0,40}") {
             let line = one_line(&text, 500);

@@ -1,0 +1,102 @@
+//! From files and environment to values: the configuration, the key, a connected environment, a plan.
+
+use std::fs;
+
+use crate::agent_api::{ServiceStatus, Wanted};
+use crate::cli::Files;
+use crate::clients::agent::AgentClient;
+use crate::config::{self, Config, Environment, Target, VpsTarget};
+use crate::domain::{AppName, EnvName, Reason};
+use crate::env::{AGENT_KEY, Env};
+use crate::failure::Failure;
+use crate::observe;
+use crate::plan::{self, Observed, PlanInput, Planned};
+use crate::signing::AgentKey;
+
+/// Largest configuration or key file in bytes; both are written by hand.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// An environment that can be asked.
+pub(super) struct Connected {
+    pub(super) app: AppName,
+    pub(super) name: EnvName,
+    pub(super) target: VpsTarget,
+    pub(super) client: AgentClient,
+}
+
+/// Reads the configuration.
+pub(super) fn config(files: &Files) -> Result<Config, Failure> {
+    let name = files.config.display().to_string();
+    let text = read(&files.config).map_err(|error| {
+        Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
+            .because(error)
+            .hint("run this where the file is, or name it with `--config`")
+    })?;
+    config::parse(&name, &text).map_err(|problems| {
+        let all = problems.to_string();
+        Failure::new(Reason::ConfigInvalid, format!("{}\n{}", problems.summary(), all.trim_end()))
+    })
+}
+
+/// The environment of that name.
+pub(super) fn environment<'a>(config: &'a Config, name: &EnvName, files: &Files) -> Result<&'a Environment, Failure> {
+    config.environments.get(name).ok_or_else(|| {
+        let known: Vec<String> = config.environments.keys().map(|name| format!("`{name}`")).collect();
+        Failure::new(Reason::ConfigInvalid, format!("there is no environment `{name}` in `{}`", files.config.display()))
+            .hint(format!("it knows {}", known.join(", ")))
+    })
+}
+
+/// The key with which requests to the agent are signed.
+pub(super) fn key(files: &Files, env: &Env) -> Result<AgentKey, Failure> {
+    let invalid = |message: String| Failure::new(Reason::KeyInvalid, message);
+    let make = "make one on the host with `deploy-action agent keygen`";
+    if let Some(path) = &files.agent_key_file {
+        let name = path.display().to_string();
+        let text = read(path)
+            .map_err(|error| invalid(format!("the agent key file `{name}` cannot be read")).because(error))?;
+        return AgentKey::parse(&text)
+            .map_err(|error| invalid(format!("the file `{name}` holds no agent key")).because(error).hint(make));
+    }
+    let text = env.agent_key.as_ref().ok_or_else(|| {
+        invalid(format!("there is no agent key: `{}` is not set", AGENT_KEY.name))
+            .hint(format!("set it, or name a file with `--agent-key-file`; {make}"))
+    })?;
+    AgentKey::parse(text.expose())
+        .map_err(|error| invalid(format!("`{}` holds no agent key", AGENT_KEY.name)).because(error).hint(make))
+}
+
+fn read(path: &std::path::Path) -> std::io::Result<String> {
+    if fs::metadata(path)?.len() > MAX_FILE {
+        return Err(std::io::Error::other("the file is larger than 1 MiB"));
+    }
+    fs::read_to_string(path)
+}
+
+/// Everything needed to ask an environment.
+pub(super) fn connect(name: &EnvName, files: &Files, env: &Env) -> Result<Connected, Failure> {
+    let config = config(files)?;
+    let Target::Vps(target) = environment(&config, name, files)?.target.clone();
+    let client = AgentClient::new(target.agent.clone(), key(files, env)?)?;
+    Ok(Connected { app: config.app, name: name.clone(), target, client })
+}
+
+impl Connected {
+    /// What is there.
+    pub(super) async fn observe(&self, want: Option<&Wanted>) -> Result<ServiceStatus, Failure> {
+        observe::vps::observe(&self.client, &self.app, &self.target.service, want).await
+    }
+
+    /// What would be done.
+    pub(super) async fn plan(&self, want: &Wanted) -> Result<Planned, Failure> {
+        let status = self.observe(Some(want)).await?;
+        Ok(plan::build(&PlanInput {
+            app: self.app.clone(),
+            environment: self.name.clone(),
+            target: Target::Vps(self.target.clone()),
+            want: want.clone(),
+            observed: Observed::Vps(Box::new(status)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+}

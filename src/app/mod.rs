@@ -1,0 +1,50 @@
+//! The composition root: load, observe, plan, then render or execute, then report.
+
+mod agent;
+mod deploy;
+mod load;
+mod views;
+
+use crate::cli::{Cli, Command, Files};
+use crate::domain::Reason;
+use crate::env::Env;
+use crate::execute::Cancel;
+use crate::failure::Failure;
+use crate::trigger::Trigger;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// Its kind is the exit code.
+pub async fn run(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {
+    let files = match &cli.command {
+        Command::Agent(command) => return agent::run(command),
+        Command::Plan { place, .. }
+        | Command::Deploy { place, .. }
+        | Command::Rollback { place, .. }
+        | Command::Status { place, .. }
+        | Command::History { place, .. } => &place.files,
+        Command::Verify { files, .. } => files,
+    };
+    let Some(trigger) = Trigger::from_argv(&cli.command) else { return Ok(()) };
+    match trigger {
+        Trigger::Deploy(wanted) => deploy::run(&wanted, files, env, cancel).await,
+        other => {
+            // Nothing but reads: a signal ends them at once.
+            tokio::select! {
+                result = look(&other, files, env) => result,
+                () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
+            }
+        }
+    }
+}
+
+async fn look(trigger: &Trigger, files: &Files, env: &Env) -> Result<(), Failure> {
+    match trigger {
+        Trigger::Plan { environment, want, format } => views::plan(environment, want, *format, files, env).await,
+        Trigger::Status { environment, format } => views::status(environment, *format, files, env).await,
+        Trigger::History { environment, format } => views::history(environment, *format, files, env).await,
+        Trigger::Verify { environment, offline } => views::verify(environment.as_ref(), *offline, files, env).await,
+        Trigger::Deploy(_) => Ok(()),
+    }
+}

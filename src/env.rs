@@ -1,0 +1,132 @@
+//! Every environment variable that the program looks at, documented once. Nothing else reads the environment.
+
+use crate::agent_api::PullCredential;
+use crate::domain::{Reason, Secret};
+use crate::failure::Failure;
+
+/// An environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+}
+
+/// The private key for the agent; a secret, so there is no flag for it.
+pub const AGENT_KEY: EnvVar = EnvVar {
+    name: "DEPLOY_AGENT_KEY",
+    doc: "The agent key, `deploy-agent-key-v1:…`, as `deploy-action agent keygen` prints it. `--agent-key-file` reads it from a file instead.",
+};
+/// User of a private registry.
+pub const REGISTRY_USERNAME: EnvVar = EnvVar {
+    name: "DEPLOY_REGISTRY_USERNAME",
+    doc: "User with which the agent pulls from a private registry; goes with `DEPLOY_REGISTRY_PASSWORD`.",
+};
+/// Password for a private registry.
+pub const REGISTRY_PASSWORD: EnvVar = EnvVar {
+    name: "DEPLOY_REGISTRY_PASSWORD",
+    doc: "Password or token with which the agent pulls; sent with the deployment, kept nowhere.",
+};
+/// Who asks, for locks and history.
+pub const REQUESTED_BY: EnvVar = EnvVar {
+    name: "DEPLOY_REQUESTED_BY",
+    doc: "Who asks for the deployment, as history and a busy answer show it. Without it, `USER`.",
+};
+/// The login name, where nothing better is set.
+pub const USER: EnvVar = EnvVar { name: "USER", doc: "The login name; used where `DEPLOY_REQUESTED_BY` is not set." };
+/// What is logged to stderr.
+pub const LOG: EnvVar = EnvVar {
+    name: "DEPLOY_LOG",
+    doc: "What is logged to stderr, for example `info` or `deploy_action=debug`. Default `warn`; `info` for `agent serve`.",
+};
+/// Read by the TLS stack, not by this program.
+pub const SSL_CERT_FILE: EnvVar =
+    EnvVar { name: "SSL_CERT_FILE", doc: "CA certificates to trust instead of the system's, as a PEM file." };
+
+/// Every variable, in the order in which the documentation lists them.
+pub const ALL: &[EnvVar] = &[AGENT_KEY, REGISTRY_USERNAME, REGISTRY_PASSWORD, REQUESTED_BY, USER, LOG, SSL_CERT_FILE];
+
+/// The environment as it was when the program started.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    /// [`AGENT_KEY`].
+    pub agent_key: Option<Secret<String>>,
+    registry_username: Option<String>,
+    registry_password: Option<Secret<String>>,
+    /// [`REQUESTED_BY`], else [`USER`], else empty.
+    pub requested_by: String,
+    /// [`LOG`].
+    pub log: Option<String>,
+}
+
+impl Env {
+    /// Reads the process's environment.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn read() -> Self {
+        Self::from(|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment given as a function. A variable that is set to nothing counts as not set.
+    pub fn from(get: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |var: EnvVar| get(var.name).filter(|value| !value.trim().is_empty());
+        Self {
+            agent_key: get(AGENT_KEY).map(Secret::new),
+            registry_username: get(REGISTRY_USERNAME),
+            registry_password: get(REGISTRY_PASSWORD).map(Secret::new),
+            requested_by: get(REQUESTED_BY).or_else(|| get(USER)).unwrap_or_default(),
+            log: get(LOG),
+        }
+    }
+
+    /// The credential for pulls, where one is set.
+    ///
+    /// # Errors
+    /// One half of it is missing.
+    pub fn pull_credential(&self) -> Result<Option<PullCredential>, Failure> {
+        let half = |there: EnvVar, missing: EnvVar| {
+            Err(Failure::new(Reason::Usage, format!("`{}` is set and `{}` is not", there.name, missing.name))
+                .hint("set both for a private registry, or neither"))
+        };
+        match (&self.registry_username, &self.registry_password) {
+            (Some(username), Some(password)) => {
+                Ok(Some(PullCredential { username: username.clone(), password: password.clone() }))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) => half(REGISTRY_USERNAME, REGISTRY_PASSWORD),
+            (None, Some(_)) => half(REGISTRY_PASSWORD, REGISTRY_USERNAME),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &'static [(&str, &str)]) -> Env {
+        Env::from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn halves_of_a_credential_are_refused() {
+        let both = env(&[("DEPLOY_REGISTRY_USERNAME", "u"), ("DEPLOY_REGISTRY_PASSWORD", "canary")]);
+        assert_eq!(both.pull_credential().unwrap().unwrap().username, "u");
+        assert!(!format!("{both:?}").contains("canary"));
+        assert!(env(&[("DEPLOY_REGISTRY_PASSWORD", "canary")]).pull_credential().is_err());
+        assert!(env(&[("DEPLOY_REGISTRY_USERNAME", "u")]).pull_credential().is_err());
+        assert!(env(&[("DEPLOY_REGISTRY_PASSWORD", "  ")]).pull_credential().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_caller_has_a_name() {
+        assert_eq!(env(&[("USER", "eve"), ("DEPLOY_REQUESTED_BY", "ci")]).requested_by, "ci");
+        assert_eq!(env(&[("USER", "eve")]).requested_by, "eve");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<&str> = ALL.iter().map(|var| var.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

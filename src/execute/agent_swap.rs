@@ -1,0 +1,225 @@
+//! The step "an agent swaps containers": hand it over, follow it, let go of it well.
+//!
+//! Once the agent accepted it, the deployment lives there: losing the connection, a deadline or a second Ctrl-C end the
+//! watching only.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{Context, Finish};
+use crate::agent_api::{API, DeployRequest, Deployment, Events, MAX_WAIT};
+use crate::clients::agent::Cancellation;
+use crate::domain::{DeploymentId, Reason, show_span};
+use crate::event::{DeployEvent, Phase};
+use crate::failure::{Failure, Kind};
+use crate::plan::AgentSwap;
+
+/// How long a cancelled run still watches for the end (`design` 8.1).
+const LET_GO: Duration = Duration::from_secs(5);
+/// Pause after a lost connection, and after a page that came at once and was empty.
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish, Failure> {
+    let deployment = submit(swap, cx).await?;
+    if deployment.replay {
+        cx.events.note(format!(
+            "the agent knows this idempotency key: following deployment `{}`, nothing is started anew",
+            deployment.id
+        ));
+    }
+    let mut watch = Watch { id: deployment.id, after: 0, phase: deployment.phase, lost: false, letting_go: None };
+    watch.follow(cx).await
+}
+
+/// Hands the deployment over. A signal in this moment waits briefly for the answer: without the deployment's id there is
+/// nothing to cancel.
+async fn submit(swap: &AgentSwap, cx: &Context<'_>) -> Result<Deployment, Failure> {
+    let request = DeployRequest {
+        api: API,
+        idempotency_key: cx.idempotency_key.clone(),
+        want: swap.want.clone(),
+        expected_revision: Some(swap.expected_revision.clone()),
+        requested_by: cx.requested_by.clone(),
+        credential: cx.credential.clone(),
+    };
+    let impatient = async {
+        cx.cancel.first().await;
+        tokio::select! {
+            () = cx.cancel.second() => {}
+            () = sleep(LET_GO) => {}
+        }
+    };
+    tokio::select! {
+        answer = cx.agent.submit(&swap.app, &swap.service, &request) => answer,
+        () = impatient => Err(unsure(Reason::Cancelled)),
+        () = sleep_until(cx.deadline) => Err(unsure(Reason::TimedOut)),
+    }
+}
+
+fn unsure(reason: Reason) -> Failure {
+    Failure::new(reason, "stopped while the deployment was being handed over; the agent may have accepted it")
+        .hint("`deploy-action status <environment>` shows whether it runs; the same `--idempotency-key` joins it")
+}
+
+/// What is known of a deployment that is being followed.
+struct Watch {
+    id: DeploymentId,
+    /// The last event seen.
+    after: u64,
+    phase: Option<Phase>,
+    /// True while the connection is lost.
+    lost: bool,
+    /// Set by a cancellation.
+    letting_go: Option<LettingGo>,
+}
+
+/// The end of watching after a cancellation.
+struct LettingGo {
+    until: Instant,
+    too_late: bool,
+}
+
+impl Watch {
+    async fn follow(&mut self, cx: &mut Context<'_>) -> Result<Finish, Failure> {
+        loop {
+            let until = self.letting_go.as_ref().map_or(cx.deadline, |letting_go| letting_go.until.min(cx.deadline));
+            let asked = Instant::now();
+            let page = tokio::select! {
+                biased;
+                () = cx.cancel.second() => return Err(self.left()),
+                () = cx.cancel.first(), if self.letting_go.is_none() => {
+                    self.cancel(cx).await?;
+                    continue;
+                }
+                () = sleep_until(until) => return Err(self.out_of_time(cx)),
+                page = cx.agent.events(&self.id, self.after, self.wait(until)) => page,
+            };
+            let pause = match page {
+                Ok(page) => {
+                    let empty = page.events.is_empty();
+                    if let Some(finish) = self.take(page, cx).await? {
+                        return Ok(finish);
+                    }
+                    empty && asked.elapsed() < PAUSE
+                }
+                Err(failure) if passes(&failure) => {
+                    self.tell_lost(&failure, cx);
+                    true
+                }
+                Err(failure) => return Err(failure),
+            };
+            if pause {
+                tokio::select! {
+                    () = cx.cancel.second() => {}
+                    () = cx.cancel.first(), if self.letting_go.is_none() => {}
+                    () = sleep(PAUSE) => {}
+                }
+            }
+        }
+    }
+
+    /// How long the agent may hold the answer back: a wait that outlasts the watching would be cut off anyway.
+    fn wait(&self, until: Instant) -> Duration {
+        Duration::from_secs(MAX_WAIT).min(until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Passes a page on, and tells the end where it holds one.
+    async fn take(&mut self, page: Events, cx: &mut Context<'_>) -> Result<Option<Finish>, Failure> {
+        if self.lost {
+            self.lost = false;
+            cx.events.note("the agent is back");
+        }
+        let mut finish = None;
+        for stamped in page.events {
+            if stamped.seq <= self.after {
+                continue;
+            }
+            self.after = stamped.seq;
+            if let DeployEvent::PhaseStarted { phase } = stamped.event {
+                self.phase = Some(phase);
+            }
+            finish = Finish::of_event(&stamped.event).or(finish);
+            cx.events.pass(stamped.at, stamped.event);
+        }
+        if finish.is_none() && page.done {
+            let deployment = cx.agent.deployment(&self.id).await?;
+            finish = Finish::of_deployment(&deployment);
+        }
+        Ok(finish)
+    }
+
+    fn tell_lost(&mut self, failure: &Failure, cx: &mut Context<'_>) {
+        if !self.lost {
+            self.lost = true;
+            cx.events
+                .note(format!("{failure}; the deployment goes on there, and this run keeps trying until its deadline"));
+        }
+    }
+
+    /// The first signal: ask the agent to abandon the deployment.
+    async fn cancel(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let until = Instant::now() + LET_GO;
+        let answer = tokio::select! {
+            answer = timeout(LET_GO, cx.agent.cancel(&self.id)) => answer,
+            () = cx.cancel.second() => return Err(self.left()),
+        };
+        let too_late = match answer {
+            Ok(Ok(Cancellation::Accepted(_))) => {
+                cx.events.note("cancelling: the agent abandons the deployment before the switch");
+                false
+            }
+            Ok(Ok(Cancellation::TooLate)) => {
+                cx.events.note("the switch began, so the agent finishes the deployment by itself");
+                true
+            }
+            Ok(Err(failure)) => return Err(self.left().because(failure)),
+            Err(_) => return Err(self.left()),
+        };
+        self.letting_go = Some(LettingGo { until, too_late });
+        Ok(())
+    }
+
+    fn out_of_time(&self, cx: &Context<'_>) -> Failure {
+        match &self.letting_go {
+            Some(LettingGo { too_late: true, .. }) => self.left(),
+            Some(LettingGo { too_late: false, .. }) => self.failure(
+                Reason::Cancelled,
+                format!("cancelled: the agent was told to abandon deployment `{}` and is going back", self.id),
+            ),
+            None => {
+                let phase = self.phase.map(|phase| format!(" in phase `{}`", phase.as_str())).unwrap_or_default();
+                let state = if self.lost && self.phase.is_none() {
+                    "the agent has not answered since it was accepted".to_owned()
+                } else if self.lost {
+                    format!("it was last seen{phase}, and the agent has not answered since")
+                } else {
+                    format!("it is still running{phase}, and the agent finishes it or goes back by itself")
+                };
+                self.failure(
+                    Reason::TimedOut,
+                    format!("deployment `{}` did not end within {}; {state}", self.id, show_span(cx.timeout)),
+                )
+            }
+        }
+    }
+
+    /// Leaving while the deployment runs on.
+    fn left(&self) -> Failure {
+        let message = if matches!(self.letting_go, Some(LettingGo { too_late: true, .. })) {
+            format!("cancelled, but the switch had begun: the agent is finishing deployment `{}`", self.id)
+        } else {
+            format!("left deployment `{}`: the agent finishes it or goes back by itself", self.id)
+        };
+        self.failure(Reason::Cancelled, message).kind(Kind::Cancelled)
+    }
+
+    fn failure(&self, reason: Reason, message: String) -> Failure {
+        Failure::new(reason, message).hint("`deploy-action status <environment>` shows the result")
+    }
+}
+
+/// Failures that an agent's restart explains: nothing listens, a proxy answers in its place, it is not ready yet.
+fn passes(failure: &Failure) -> bool {
+    matches!(failure.reason, Reason::AgentUnreachable | Reason::AgentUnexpected | Reason::Unavailable)
+}

@@ -1,0 +1,3 @@
+//! Reads of what is there, one file per kind of target. Reads only; must never import `execute` or `report`.
+
+pub mod vps;

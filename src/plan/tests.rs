@@ -1,0 +1,138 @@
+//! Golden cases: `tests/plans/<case>/input.json` in, `plan.txt`, `plan.md` and `plan.json` out.
+//! `UPDATE_PLANS=1` writes the outputs; review their diff as the change of behaviour that it is.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::*;
+use crate::config::VpsTarget;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    environment: EnvName,
+    agent: String,
+    want: Wanted,
+    status: ServiceStatus,
+}
+
+fn planned(text: &str) -> Planned {
+    let input: Input = serde_json::from_str(text).unwrap();
+    build(&PlanInput {
+        app: input.status.app.clone(),
+        environment: input.environment,
+        target: Target::Vps(VpsTarget { agent: input.agent.parse().unwrap(), service: input.status.service.clone() }),
+        want: input.want,
+        observed: Observed::Vps(Box::new(input.status)),
+        version: "0.1.0".to_owned(),
+    })
+}
+
+fn case(name: &str) -> Planned {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);
+    planned(&fs::read_to_string(folder.join("input.json")).unwrap())
+}
+
+#[test]
+fn golden_cases() {
+    let update = update_asked();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let mut folders: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 20, "{} golden cases", folders.len());
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let text = fs::read_to_string(folder.join("input.json")).unwrap();
+        let planned = planned(&text);
+        assert_eq!(planned, self::planned(&text), "deterministic");
+        assert_eq!(planned.lints, [], "{}", folder.display());
+        for (file, now) in [
+            ("plan.txt", render::text(&planned.report)),
+            ("plan.md", render::markdown(&planned.report)),
+            ("plan.json", render::json(&planned)),
+        ] {
+            let path = folder.join(file);
+            if update {
+                fs::write(&path, &now).unwrap();
+            } else if fs::read_to_string(&path).unwrap_or_default() != now {
+                wrong.push(format!("{}:\n{now}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "run with UPDATE_PLANS=1 and read the diff:\n{}", wrong.join("\n"));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
+fn update_asked() -> bool {
+    std::env::var_os("UPDATE_PLANS").is_some()
+}
+
+#[test]
+fn json_keys_are_sorted() {
+    let text = render::json(&case("later_swap"));
+    let keys: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("  \"")).filter_map(|line| line.trim().split('"').nth(1)).collect();
+    assert!(keys.is_sorted() && keys.len() > 10, "{keys:?}");
+}
+
+#[test]
+fn blocked_plans_are_not_executable_and_keep_their_reason() {
+    for (name, reason, kind) in [
+        ("blocked_image_not_allowed", Reason::ImageNotAllowed, Kind::NotAllowed),
+        ("rollback_without_earlier", Reason::NoEarlierRelease, Kind::Preflight),
+        ("blocked_no_gate", Reason::Blocked, Kind::Preflight),
+    ] {
+        let failure = case(name).executable().unwrap_err();
+        assert_eq!((failure.reason, failure.kind), (reason, kind), "{name}");
+    }
+    assert_eq!(case("nothing_to_do").executable().unwrap().steps, []);
+    assert_eq!(case("later_swap").executable().unwrap().steps.len(), 1);
+}
+
+#[test]
+fn lints_find_each_contradiction() {
+    type Break = fn(&mut Planned);
+    let swap_to = |planned: &mut Planned, a: Phase, b: Phase| {
+        let at = |phase| planned.report.actions.iter().position(|action| action.phase == phase).unwrap();
+        let (a, b) = (at(a), at(b));
+        planned.report.actions.swap(a, b);
+    };
+    let breaks: [(&str, Break); 7] = [
+        ("acts_though_blocked", |planned| {
+            planned.report.blockers = vec![Blocker { code: "x".into(), message: "x".into(), hint: "x".into() }];
+        }),
+        ("acts_without_change", |planned| planned.report.changed = false),
+        ("change_without_steps", |planned| {
+            planned.plan.steps.clear();
+            planned.report.actions.clear();
+        }),
+        ("steps_and_lines_differ", |planned| planned.report.actions.clear()),
+        ("no_expected_revision", |planned| {
+            let Step::AgentSwap(swap) = &mut planned.plan.steps[0];
+            swap.expected_revision.clear();
+        }),
+        ("no_gate", |planned| planned.report.gate = Gate::None),
+        ("switch_before_gate", |planned| planned.report.actions.retain(|action| action.phase != Phase::Gate)),
+    ];
+    for (code, change) in breaks {
+        let mut planned = case("first_swap_from_labels");
+        change(&mut planned);
+        planned.lints = lint(&planned.plan, &planned.report);
+        assert!(planned.lints.iter().any(|lint| lint.code == code), "{code}: {:?}", planned.lints);
+        assert_eq!(planned.executable().unwrap_err().kind, Kind::Bug);
+    }
+    for (code, a, b) in [
+        ("gate_before_create", Phase::Create, Phase::Gate),
+        ("adopt_late", Phase::Adopt, Phase::Create),
+        ("prove_before_switch", Phase::Switch, Phase::Prove),
+        ("retire_before_prove", Phase::Prove, Phase::Retire),
+        ("retire_before_gate", Phase::Gate, Phase::Retire),
+        ("retire_before_verify", Phase::Verify, Phase::Retire),
+    ] {
+        let mut planned = case("first_swap_from_labels");
+        swap_to(&mut planned, a, b);
+        assert!(lint(&planned.plan, &planned.report).iter().any(|lint| lint.code == code), "{code}");
+    }
+}

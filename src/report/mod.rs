@@ -1,0 +1,29 @@
+//! What people and machines read: folds over the one event stream, and views of the agent's answers.
+//!
+//! Renderers are pure; [`Out`] is the only effect. Must never import `execute` or `observe`.
+
+mod history;
+mod json;
+mod log;
+mod model;
+mod out;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use history::history;
+pub use json::{Ending, event, object, result};
+pub use log::lines;
+pub use model::Model;
+pub use out::Out;
+pub use status::status;
+
+use jiff::Timestamp;
+
+/// Longest line of text from outside, in characters.
+const LINE: usize = 500;
+
+/// A point in time for people: `2026-03-01 10:00:00 UTC`.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
