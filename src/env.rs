@@ -1,5 +1,7 @@
 //! Every environment variable that the program looks at, documented once. Nothing else reads the environment.
 
+use std::collections::BTreeMap;
+
 use crate::agent_api::PullCredential;
 use crate::domain::{Reason, Secret};
 use crate::failure::Failure;
@@ -44,8 +46,52 @@ pub const LOG: EnvVar = EnvVar {
 pub const SSL_CERT_FILE: EnvVar =
     EnvVar { name: "SSL_CERT_FILE", doc: "CA certificates to trust instead of the system's, as a PEM file." };
 
+/// The engine's address.
+pub const DOCKER_HOST: EnvVar = EnvVar {
+    name: "DOCKER_HOST",
+    doc: "Where the agent finds the Docker Engine, `unix://…` or `tcp://…`. Default: unix:///var/run/docker.sock.",
+};
+/// The docker command's folder.
+pub const DOCKER_CONFIG: EnvVar = EnvVar {
+    name: "DOCKER_CONFIG",
+    doc: "Folder of the docker command's settings and plugins, handed on to `docker compose` by the agent.",
+};
+/// Where commands are found.
+pub const PATH: EnvVar = EnvVar { name: "PATH", doc: "Where the agent finds the `docker` command." };
+/// The home folder.
+pub const HOME: EnvVar = EnvVar { name: "HOME", doc: "Home folder, handed on to `docker compose` by the agent." };
+/// Test builds only.
+#[cfg(feature = "kill-points")]
+pub const AGENT_KILL_AT: EnvVar = EnvVar {
+    name: "DEPLOY_AGENT_KILL_AT",
+    doc: "Test builds only: the journal record before or after which the agent kills itself, for example `after-switched`.",
+};
+
 /// Every variable, in the order in which the documentation lists them.
-pub const ALL: &[EnvVar] = &[AGENT_KEY, REGISTRY_USERNAME, REGISTRY_PASSWORD, REQUESTED_BY, USER, LOG, SSL_CERT_FILE];
+pub const ALL: &[EnvVar] = &[
+    AGENT_KEY,
+    REGISTRY_USERNAME,
+    REGISTRY_PASSWORD,
+    REQUESTED_BY,
+    USER,
+    LOG,
+    SSL_CERT_FILE,
+    DOCKER_HOST,
+    DOCKER_CONFIG,
+    PATH,
+    HOME,
+];
+
+/// The variables that `docker compose` gets from the agent: nothing else of its environment.
+const FOR_COMPOSE: &[EnvVar] = &[PATH, HOME, DOCKER_HOST, DOCKER_CONFIG];
+
+/// The record that a test build of the agent dies at.
+#[cfg(feature = "kill-points")]
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn kill_at() -> Option<String> {
+    std::env::var(AGENT_KILL_AT.name).ok()
+}
 
 /// The environment as it was when the program started.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +104,10 @@ pub struct Env {
     pub requested_by: String,
     /// [`LOG`].
     pub log: Option<String>,
+    /// [`DOCKER_HOST`].
+    pub docker_host: Option<String>,
+    /// What `docker compose` gets, by name.
+    pub for_compose: BTreeMap<&'static str, String>,
 }
 
 impl Env {
@@ -77,6 +127,8 @@ impl Env {
             registry_password: get(REGISTRY_PASSWORD).map(Secret::new),
             requested_by: get(REQUESTED_BY).or_else(|| get(USER)).unwrap_or_default(),
             log: get(LOG),
+            docker_host: get(DOCKER_HOST),
+            for_compose: FOR_COMPOSE.iter().filter_map(|var| Some((var.name, get(*var)?))).collect(),
         }
     }
 

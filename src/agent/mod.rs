@@ -3,8 +3,12 @@
 pub mod app;
 pub mod compose;
 pub mod config;
+pub mod doctor;
 pub mod facts;
+pub mod http;
 pub mod proxy;
+pub mod serve;
 pub mod site;
 pub mod store;
 pub mod swap;
+pub mod watch;

@@ -16,8 +16,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 use super::store::{Lock, remove_file, write_atomic};
-use crate::clients::docker::clean_line;
-use crate::domain::ServiceName;
+use crate::domain::{ServiceName, one_line};
 
 pub use service::{ComposeService, Volume};
 
@@ -70,7 +69,7 @@ pub enum ComposeError {
 
 /// The environment that compose runs in: nothing of the agent's own beyond this.
 #[derive(Debug, Clone, Default)]
-pub struct ComposeEnv(pub BTreeMap<&'static str, OsString>);
+pub struct ComposeEnv(pub BTreeMap<&'static str, String>);
 
 /// One compose project on this host.
 #[derive(Debug, Clone)]
@@ -157,7 +156,7 @@ impl Compose {
         let output = self.call(with, &["config", "--hash", service.as_str()], None).await?;
         let hash = output.split_whitespace().nth(1).filter(|hash| hash.len() == 64);
         hash.map(str::to_owned)
-            .ok_or_else(|| ComposeError::Unexpected { call: "config --hash".to_owned(), why: clean_line(&output) })
+            .ok_or_else(|| ComposeError::Unexpected { call: "config --hash".to_owned(), why: one_line(&output, 300) })
     }
 
     /// Creates containers until the service has `total`, with the candidate override. Existing ones stay as they are.
@@ -279,7 +278,8 @@ async fn run(
         return Ok(String::from_utf8_lossy(&out).into_owned());
     }
     let words = String::from_utf8_lossy(&err);
-    let lines: Vec<String> = words.lines().map(clean_line).filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<String> =
+        words.lines().map(|line| one_line(line, 500)).filter(|line| !line.trim().is_empty()).collect();
     Err(ComposeError::Failed {
         call,
         code: status.code().unwrap_or(-1),

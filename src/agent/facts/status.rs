@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::blockers::gate;
 use super::{Facts, blockers, may_route};
-use crate::agent::compose::OVERRIDE;
+use crate::agent::compose::{Compose, OVERRIDE};
 use crate::agent::proxy::traefik::api::{text, texts};
 use crate::agent::proxy::traefik::compile::priority;
 use crate::agent::proxy::traefik::prove::targets;
@@ -139,25 +139,28 @@ fn drift(site: &Site, state: &ServiceState, facts: &Facts, replicas: &[Replica])
             );
         }
     }
-    if let Some(message) = override_unlisted(site) {
-        add("override_unlisted", message);
+    if let Some((problem, mend)) = override_unlisted(&site.compose) {
+        add("override_unlisted", format!("{problem}; on the host: {mend}"));
     }
     found
 }
 
-/// A plain `docker compose up -d` must see our override, or it goes back to the image of the compose file.
-pub(in crate::agent) fn override_unlisted(site: &Site) -> Option<String> {
-    let env = site.compose.dir().join(".env");
+/// A plain `docker compose up -d` must see our override, or it goes back to the image of the compose file: what is wrong,
+/// and the line that mends it.
+pub(in crate::agent) fn override_unlisted(compose: &Compose) -> Option<(String, String)> {
+    let env = compose.dir().join(".env");
     let text = std::fs::read_to_string(&env).unwrap_or_default();
     let listed = text.lines().rev().find_map(|line| line.trim().strip_prefix("COMPOSE_FILE="));
     let last = listed.and_then(|files| files.trim_matches(['"', '\'']).rsplit(':').next());
     let seen = last.is_some_and(|file| std::path::Path::new(file).file_name().is_some_and(|name| name == OVERRIDE));
+    let files: Vec<String> = compose.files().iter().map(|path| path.display().to_string()).collect();
     (!seen).then(|| {
-        let files: Vec<String> = site.compose.files().iter().map(|path| path.display().to_string()).collect();
-        format!(
-            "{} does not end COMPOSE_FILE with {OVERRIDE}, so a plain `docker compose up -d` would go back to the image in the compose file; set COMPOSE_FILE={}:{OVERRIDE}",
-            env.display(),
-            files.join(":")
+        (
+            format!(
+                "{} does not end COMPOSE_FILE with {OVERRIDE}, so a plain `docker compose up -d` would go back to the image in the compose file",
+                env.display()
+            ),
+            format!("echo 'COMPOSE_FILE={}:{OVERRIDE}' >> {}", files.join(":"), env.display()),
         )
     })
 }

@@ -158,7 +158,7 @@ impl Point {
     /// Kills this process with SIGKILL where `DEPLOY_AGENT_KILL_AT` names this point: no destructor, no flush.
     #[cfg(feature = "kill-points")]
     pub fn pass(self) {
-        if crate::env::read(&crate::env::AGENT_KILL_AT).as_deref() == Some(self.to_string().as_str()) {
+        if crate::env::kill_at().as_deref() == Some(self.to_string().as_str()) {
             // Nothing to be done where the kernel refuses: the test then fails because the agent lives.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }

@@ -2,6 +2,7 @@
 
 use super::Swap;
 use crate::agent::store::Member;
+use crate::domain::one_line;
 use crate::event::{ContainerReport, DeployEvent};
 
 /// Log lines in a report.
@@ -20,7 +21,7 @@ impl Swap {
             health: container.health.clone(),
             exit_code: container.exit_code.filter(|_| ended),
             meaning: container.exit_meaning().filter(|_| ended),
-            error: container.error.as_deref().map(crate::clients::docker::clean_line),
+            error: container.error.as_deref().map(|error| one_line(error, 500)),
             log,
         };
         self.events.emit(DeployEvent::Diagnosis { container: report });

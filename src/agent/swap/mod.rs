@@ -30,7 +30,7 @@ use crate::event::{DeployEvent, Outcome, Phase};
 
 pub use cancel::CancelGate;
 pub use drain::drained;
-pub use gate::{Probing, probe_once};
+pub use gate::{address, probe_once};
 pub use job::Job;
 
 /// Why a phase did not succeed.

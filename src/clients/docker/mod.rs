@@ -20,7 +20,6 @@ use futures_util::{Stream, StreamExt};
 pub use container::{Address, Container, Mount};
 pub use error::DockerError;
 pub use image::{Image, RegistryLogin};
-pub use logs::clean_line;
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.
 const CALL: Duration = Duration::from_secs(30);

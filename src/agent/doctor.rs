@@ -1,0 +1,235 @@
+//! `agent doctor`: looks at everything the agent needs on this host; says what is wrong and the command that mends it.
+//! Changes nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::compose::{Compose, ComposeEnv, With};
+use super::config::{AgentConfig, TraefikConfig};
+use super::proxy::traefik::api::Api;
+use super::proxy::traefik::http::local_client;
+use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
+use crate::env::Env;
+use crate::failure::Failure;
+
+/// Free space below which a deployment is likely to fail, in bytes: an image and its unpacking.
+const SPACE: u64 = 1024 * 1024 * 1024;
+/// Oldest compose that is known to work.
+const COMPOSE: (u64, u64) = (2, 20);
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// What is wrong with it and what mends it; `Ok` tells what is right.
+    pub result: Result<String, (String, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn good(&mut self, what: &str, text: impl Into<String>) {
+        self.0.push(Finding { what: what.to_owned(), result: Ok(text.into()) });
+    }
+
+    fn bad(&mut self, what: &str, text: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding { what: what.to_owned(), result: Err((text.into(), mend.into())) });
+    }
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// Only where `agent.yml` itself cannot be used: there is nothing to look at then.
+pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
+    let config = super::serve::load(path)?;
+    let mut found = Findings::default();
+    found.good(
+        "agent.yml",
+        format!("agent `{}`, {} key(s), {} application(s)", config.agent_id, config.keys.len(), config.apps.len()),
+    );
+    clock(&mut found);
+    space(&mut found, "state folder", &config.state_dir);
+    let engine = engine(&mut found, env.docker_host.as_deref().unwrap_or(DEFAULT_HOST)).await;
+    let compose_env = ComposeEnv(env.for_compose.clone());
+    compose(&mut found, &compose_env).await;
+    for (app, app_config) in &config.apps {
+        let compose = Compose::new(&app_config.project, &app_config.dir, &app_config.files, compose_env.clone());
+        project(
+            &mut found,
+            &format!("application {app}"),
+            &compose,
+            app_config.services.keys().map(ToString::to_string),
+        )
+        .await;
+    }
+    if let Some(traefik_config) = &config.traefik {
+        let running = match &engine {
+            Some(engine) => engine.running_containers().await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        traefik(&mut found, traefik_config, &running).await;
+    }
+    door(&mut found, &config).await;
+    Ok(found.0)
+}
+
+/// 2024-01-01: a clock before this was never set, and every signature would be refused.
+const EPOCH: i64 = 1_704_067_200;
+
+fn clock(found: &mut Findings) {
+    let now = Timestamp::now();
+    if now.as_second() < EPOCH {
+        found.bad("clock", format!("it says {now}"), "timedatectl set-ntp true");
+    } else {
+        found.good("clock", format!("{now}; callers may differ by 300 s"));
+    }
+}
+
+fn space(found: &mut Findings, what: &str, path: &Path) {
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    match rustix::fs::statvfs(existing) {
+        Ok(stat) if stat.f_bavail * stat.f_frsize < SPACE => {
+            let free = stat.f_bavail * stat.f_frsize / (1024 * 1024);
+            found.bad(what, format!("{} has {free} MiB free", existing.display()), "docker image prune");
+        }
+        Ok(stat) => {
+            found.good(what, format!("{}, {} MiB free", path.display(), stat.f_bavail * stat.f_frsize / (1024 * 1024)))
+        }
+        Err(error) => found.bad(what, format!("{}: {error}", path.display()), format!("mkdir -p {}", path.display())),
+    }
+}
+
+async fn engine(found: &mut Findings, host: &str) -> Option<Engine> {
+    let engine = match Engine::new(host) {
+        Ok(engine) => engine,
+        Err(error) => {
+            found.bad("Docker Engine", error.to_string(), "systemctl start docker");
+            return None;
+        }
+    };
+    match engine.version().await {
+        Ok(version) => {
+            found.good("Docker Engine", format!("{} (API {}) at {host}", version.engine, version.api));
+            Some(engine)
+        }
+        Err(error) => {
+            found.bad("Docker Engine", error.to_string(), "systemctl start docker");
+            None
+        }
+    }
+}
+
+async fn compose(found: &mut Findings, env: &ComposeEnv) {
+    match Compose::version(env).await {
+        Ok(version) => {
+            let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u64>().unwrap_or_default());
+            let short = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            if short >= COMPOSE {
+                found.good("docker compose", version);
+            } else {
+                found.bad(
+                    "docker compose",
+                    format!("version {version} is older than {}.{}", COMPOSE.0, COMPOSE.1),
+                    "apt-get install docker-compose-plugin",
+                );
+            }
+        }
+        Err(error) => found.bad("docker compose", error.to_string(), "apt-get install docker-compose-plugin"),
+    }
+}
+
+async fn project(found: &mut Findings, what: &str, compose: &Compose, services: impl Iterator<Item = String>) {
+    for file in compose.files() {
+        if !file.is_file() {
+            found.bad(
+                what,
+                format!("{} does not exist", file.display()),
+                "set `dir` and `files` of the application in agent.yml",
+            );
+            return;
+        }
+    }
+    match compose.services(With::Live).await {
+        Ok(known) => {
+            let missing: Vec<String> = services.filter(|service| !known.contains_key(service)).collect();
+            if missing.is_empty() {
+                found.good(what, format!("project `{}` in {}", compose.project(), compose.dir().display()));
+            } else {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                found.bad(
+                    what,
+                    format!("the compose files define no {}", missing.join(", ")),
+                    format!("use one of {} in agent.yml", names.join(", ")),
+                );
+            }
+        }
+        Err(error) => found.bad(
+            what,
+            error.to_string(),
+            format!("docker compose --project-directory {} config", compose.dir().display()),
+        ),
+    }
+    if let Some((problem, mend)) = super::facts::override_unlisted(compose) {
+        found.bad(what, problem, mend);
+    }
+}
+
+async fn traefik(found: &mut Findings, config: &TraefikConfig, running: &[Container]) {
+    match local_client() {
+        Ok(client) => match Api::new(&config.api, client).version().await {
+            Ok(version) => found.good("Traefik's API", format!("{version} at {}", config.api)),
+            Err(error) => found.bad(
+                "Traefik's API",
+                error.to_string(),
+                "set `api: { insecure: true }` in Traefik's static configuration and publish its port on 127.0.0.1 only",
+            ),
+        },
+        Err(error) => found.bad("Traefik's API", error.to_string(), "look at the system's CA certificates"),
+    }
+    let dir = &config.dir;
+    if !dir.is_dir() {
+        found.bad(
+            "Traefik's folder",
+            format!("{} does not exist", dir.display()),
+            format!("mkdir -p {}", dir.display()),
+        );
+    }
+    let mounts = |container: &&Container| {
+        container.mounts.iter().any(|mount| !mount.source.is_empty() && dir.starts_with(&mount.source))
+    };
+    match running.iter().find(mounts) {
+        Some(container) if container.network_mode == "host" => found.bad(
+            "Traefik's folder",
+            format!("{} uses the host's network and cannot resolve container names", container.name),
+            "attach Traefik to the application's network instead, and publish its ports",
+        ),
+        Some(container) => found.good("Traefik's folder", format!("{} is mounted into {}", dir.display(), container.name)),
+        None => found.bad(
+            "Traefik's folder",
+            format!("no running container mounts {}", dir.display()),
+            format!("add the volume `{}:/etc/traefik/dynamic:ro` to Traefik and set `providers.file.directory: /etc/traefik/dynamic`", dir.display()),
+        ),
+    }
+}
+
+/// A running agent answers anything unsigned with 401: that is enough to know that it is reached.
+async fn door(found: &mut Findings, config: &AgentConfig) {
+    let url = format!("http://{}{}/v1/", config.listen, config.base_path);
+    let Ok(client) = local_client() else { return };
+    match client.get(&url).timeout(Duration::from_secs(3)).send().await {
+        Ok(answer) if answer.status() == reqwest::StatusCode::UNAUTHORIZED => {
+            found.good("agent", format!("answers at {}", config.listen))
+        }
+        Ok(answer) => found.bad(
+            "agent",
+            format!("something else answers at {} (status {})", config.listen, answer.status()),
+            "set another `listen` in agent.yml",
+        ),
+        Err(_) => found.bad("agent", format!("does not answer at {}", config.listen), "systemctl start deploy-agent"),
+    }
+}
