@@ -1,7 +1,7 @@
 //! Signed requests: the text form of keys, the `Authorization` header, Ed25519 signing and verifying.
 //!
 //! Shared by the command, which signs, and the agent, which verifies; the two cannot differ. What a signature
-//! covers is [`agent_api::signed_bytes`]. Knows neither HTTP nor files nor the clock: time and nonce are given.
+//! covers is [`signed_bytes`]. Knows neither HTTP nor files nor the clock: time and nonce are given.
 
 mod curve;
 #[cfg(test)]

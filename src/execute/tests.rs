@@ -1,12 +1,6 @@
 //! The executor against an agent that follows a script: each poll gets the next page, or a fault.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
+mod script;
 
 use super::*;
 use crate::agent_api::Wanted;
@@ -15,72 +9,7 @@ use crate::event::{DeployEvent, Outcome, Stamped};
 use crate::failure::Kind;
 use crate::plan::AgentSwap;
 use crate::signing::AgentKey;
-
-/// What the agent answers to a poll.
-enum Poll {
-    /// These events.
-    Page(&'static str),
-    /// No events, and none to come.
-    Done,
-    /// A status and a body that is no page.
-    Fault(u16, &'static str),
-    /// Nothing for this long, then an empty page.
-    Hold(Duration),
-}
-
-#[derive(Default)]
-struct Script {
-    submit: Option<(u16, &'static str)>,
-    polls: VecDeque<Poll>,
-    cancel: Option<(u16, &'static str)>,
-    /// Polls that follow once a cancellation arrived.
-    after_cancel: VecDeque<Poll>,
-    cancelled: u32,
-    submitted: Vec<String>,
-}
-
-type Shared = Arc<Mutex<Script>>;
-
-const DEPLOYMENT: &str = r#"{"api":1,"id":"d-1","app":"badgery","service":"web","image":
-"w@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
-const DONE: &str = r#"{"seq":3,"at":"2026-01-01T00:00:02Z","kind":"finished","outcome":"deployed","message":"release 4 serves","release":4}"#;
-const GATE: &str = r#"{"seq":1,"at":"2026-01-01T00:00:00Z","kind":"phase_started","phase":"gate"},
-{"seq":2,"at":"2026-01-01T00:00:01Z","kind":"phase_finished","phase":"gate","took_ms":900}"#;
-const CANCELLED: &str = r#"{"seq":9,"at":"2026-01-01T00:00:02Z","kind":"finished","outcome":"cancelled","reason":"cancelled","message":"abandoned; release 3 serves"}"#;
-
-async fn submit(State(script): State<Shared>, body: String) -> (StatusCode, String) {
-    let mut script = script.lock().unwrap();
-    script.submitted.push(body);
-    let (status, body) = script.submit.unwrap_or((202, DEPLOYMENT));
-    (StatusCode::from_u16(status).unwrap(), body.to_owned())
-}
-
-async fn poll(State(script): State<Shared>) -> (StatusCode, String) {
-    let next = script.lock().unwrap().polls.pop_front();
-    let page = |events: &str| {
-        let done = events.contains(r#""kind":"finished""#);
-        format!(r#"{{"api":1,"events":[{events}],"done":{done}}}"#)
-    };
-    match next {
-        Some(Poll::Page(events)) => (StatusCode::OK, page(events)),
-        Some(Poll::Done) => (StatusCode::OK, r#"{"api":1,"events":[],"done":true}"#.to_owned()),
-        Some(Poll::Fault(status, body)) => (StatusCode::from_u16(status).unwrap(), body.to_owned()),
-        Some(Poll::Hold(span)) => {
-            tokio::time::sleep(span).await;
-            (StatusCode::OK, page(""))
-        }
-        None => (StatusCode::OK, page("")),
-    }
-}
-
-async fn cancel(State(script): State<Shared>) -> (StatusCode, String) {
-    let mut script = script.lock().unwrap();
-    script.cancelled += 1;
-    let after = std::mem::take(&mut script.after_cancel);
-    script.polls = after;
-    let (status, body) = script.cancel.unwrap_or((202, DEPLOYMENT));
-    (StatusCode::from_u16(status).unwrap(), body.to_owned())
-}
+use script::{CANCELLED, DONE, GATE, Poll, Script, Shared, start};
 
 struct Run {
     script: Shared,
@@ -93,19 +22,7 @@ struct Run {
 
 impl Run {
     async fn new(script: Script) -> Self {
-        let script = Arc::new(Mutex::new(script));
-        let app = Router::new()
-            .route("/v1/apps/badgery/services/web/deployments", post(submit))
-            .route("/v1/deployments/d-1/events", get(poll))
-            .route(
-                "/v1/deployments/d-1",
-                get(|| async { DEPLOYMENT.replace("\"api\"", "\"outcome\":\"rolled_back\",\"api\"") }),
-            )
-            .route("/v1/deployments/d-1/cancel", post(cancel))
-            .with_state(Arc::clone(&script));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: crate::domain::AgentUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let (script, url) = start(script).await;
         let swap = AgentSwap {
             url: url.clone(),
             app: "badgery".parse().unwrap(),
@@ -146,21 +63,18 @@ impl Run {
         (result, told)
     }
 
-    /// Asks to end after a while, `times` times.
-    fn ask_in(&self, span: Duration, times: u32) -> impl Future<Output = ()> {
-        async move {
+    /// Asks to end `times` times, after 300 ms each.
+    async fn go_and_ask(&self, times: u32) -> (Result<Option<Finish>, Failure>, Vec<Stamped>) {
+        let ask = async {
             for _ in 0..times {
-                tokio::time::sleep(span).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 self.canceller.ask();
             }
             std::future::pending().await
-        }
-    }
-
-    async fn go_and_ask(&self, times: u32) -> (Result<Option<Finish>, Failure>, Vec<Stamped>) {
+        };
         tokio::select! {
             end = self.go() => end,
-            () = self.ask_in(Duration::from_millis(300), times) => unreachable!(),
+            () = ask => unreachable!(),
         }
     }
 }
@@ -183,6 +97,16 @@ async fn a_deployment_is_followed_to_its_end() {
     assert_eq!(told.iter().map(|stamped| stamped.seq).collect::<Vec<_>>(), [1, 2, 3]);
     let body = run.script.lock().unwrap().submitted[0].clone();
     assert!(body.contains(r#""expected_revision":"r-1""#) && body.contains("key-12345"), "{body}");
+}
+
+#[tokio::test]
+async fn a_known_key_joins_its_deployment() {
+    let replay = r#"{"api":1,"id":"d-1","app":"badgery","service":"web","replay":true,"phase":"verify","image":
+"w@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#;
+    let script = Script { submit: Some((200, replay)), polls: [Poll::Page(DONE)].into(), ..Script::default() };
+    let (end, told) = Run::new(script).await.go().await;
+    assert_eq!(end.unwrap().unwrap().outcome, Outcome::Deployed);
+    assert!(notes(&told)[0].contains("nothing is started anew"), "{told:?}");
 }
 
 #[tokio::test]

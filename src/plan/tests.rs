@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::agent_api::Routing;
 use crate::config::VpsTarget;
 
 #[derive(Deserialize)]
@@ -19,7 +21,10 @@ struct Input {
 }
 
 fn planned(text: &str) -> Planned {
-    let input: Input = serde_json::from_str(text).unwrap();
+    plan_of(serde_json::from_str(text).unwrap())
+}
+
+fn plan_of(input: Input) -> Planned {
     build(&PlanInput {
         app: input.status.app.clone(),
         environment: input.environment,
@@ -134,5 +139,52 @@ fn lints_find_each_contradiction() {
         let mut planned = case("first_swap_from_labels");
         swap_to(&mut planned, a, b);
         assert!(lint(&planned.plan, &planned.report).iter().any(|lint| lint.code == code), "{code}");
+    }
+}
+
+fn arbitrary_case() -> impl Strategy<Value = (usize, u64, bool, bool, Option<bool>, u8, u8, bool, String)> {
+    (
+        0..40_usize,
+        0..4_u64,
+        any::<bool>(),
+        any::<bool>(),
+        any::<Option<bool>>(),
+        0..3_u8,
+        0..3_u8,
+        any::<bool>(),
+        ".{0,30}",
+    )
+}
+
+proptest! {
+    /// Whatever an agent reports, the plan does not contradict itself, and acts only where it may.
+    #[test]
+    fn no_observation_leads_to_a_contradiction(
+        (base, wanted, config_changed, exited, present, gate, routing, rollback, text) in arbitrary_case()
+    ) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+        let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        let file = fs::read_to_string(folders[base % folders.len()].join("input.json")).unwrap();
+        let mut input: Input = serde_json::from_str(&file).unwrap();
+        let status = &mut input.status;
+        status.wanted_replicas = wanted;
+        status.config_changed = config_changed;
+        status.image_present = present;
+        status.gate = [Gate::None, Gate::DockerHealth, Gate::Probe(text.clone())][usize::from(gate)].clone();
+        status.routing = [Routing::None, Routing::Labels, Routing::Agent][usize::from(routing)];
+        if exited {
+            status.replicas.iter_mut().for_each(|replica| replica.state = text.clone());
+        }
+        status.routes.iter_mut().for_each(|route| route.rule = text.clone());
+        if rollback {
+            input.want = Wanted::Rollback;
+        }
+        let planned = plan_of(input);
+        prop_assert_eq!(&planned.lints, &[]);
+        prop_assert_eq!(planned.plan.steps.is_empty(), !planned.report.changed || !planned.report.blockers.is_empty());
+        let lines = render::text(&planned.report);
+        prop_assert!(!lines.chars().any(|c| c != '\n' && c.is_control()), "{:?}", lines);
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&render::json(&planned)).is_ok());
     }
 }

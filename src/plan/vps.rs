@@ -120,6 +120,13 @@ fn blockers(want: &Wanted, status: &ServiceStatus) -> Vec<Blocker> {
         ),
         _ => {}
     }
+    if status.wanted_replicas == 0 {
+        add(
+            "no_replicas",
+            format!("the compose file asks for 0 containers of `{}`, so there is nothing to prove", status.service),
+            "set `scale` or `deploy.replicas` of the service to at least 1".to_owned(),
+        );
+    }
     if status.gate == Gate::None {
         add(
             "no_gate",
