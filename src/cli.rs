@@ -22,6 +22,17 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// What is logged where `DEPLOY_LOG` says nothing: a service tells what it does, a command only what is wrong.
+    #[must_use]
+    pub fn default_log(&self) -> &'static str {
+        match self.command {
+            Command::Agent(AgentCommand::Serve { .. }) => "info",
+            _ => "warn",
+        }
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -103,6 +114,18 @@ pub enum AgentCommand {
         /// A name for the key, for example `ci`.
         #[arg(long, value_name = "ID")]
         key_id: String,
+    },
+    /// Run the agent; the unit file's command.
+    Serve {
+        /// The agent's configuration.
+        #[arg(long, value_name = "PATH")]
+        config: PathBuf,
+    },
+    /// Check everything the agent needs, and say what is wrong and which command mends it.
+    Doctor {
+        /// The agent's configuration.
+        #[arg(long, value_name = "PATH")]
+        config: PathBuf,
     },
 }
 

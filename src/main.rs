@@ -30,7 +30,7 @@ fn start() -> Result<(), Failure> {
     runtime.block_on(async { listen(canceller) })?;
     let cli = Cli::parse();
     let env = Env::read();
-    let level = env.log.as_deref().unwrap_or("warn");
+    let level = env.log.as_deref().unwrap_or(cli.default_log());
     let filter = EnvFilter::try_new(level)
         .map_err(|error| Failure::new(Reason::Usage, "`DEPLOY_LOG` cannot be read").because(error))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();

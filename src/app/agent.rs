@@ -6,13 +6,21 @@ use crate::failure::Failure;
 use crate::report::Out;
 use crate::signing::AgentKey;
 
-pub(super) fn run(command: &AgentCommand) -> Result<(), Failure> {
+pub(super) async fn run(command: &AgentCommand) -> Result<(), Failure> {
     match command {
         AgentCommand::Keygen { agent_id, key_id } => {
             let key = AgentKey::generate(agent_id, key_id)
                 .map_err(|error| Failure::new(Reason::Usage, "no key can be made").because(error))?;
             Out.text(&keygen(&key));
             Ok(())
+        }
+        AgentCommand::Serve { config } => crate::agent::serve(config).await,
+        AgentCommand::Doctor { config } => {
+            if crate::agent::doctor(config).await? {
+                return Ok(());
+            }
+            Err(Failure::new(Reason::StateUnusable, "the agent cannot work like this")
+                .hint("each line above that fails names the command that mends it"))
         }
     }
 }
