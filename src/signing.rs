@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 pub use curve::weak_key;
 
@@ -60,7 +60,7 @@ pub enum KeyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicKeyError {
     /// Not 32 bytes of base64url.
-    #[error("a public key is 32 bytes in base64url without padding (43 characters)")]
+    #[error("a public key is 32 bytes in base64 (44 characters)")]
     Encoding,
     /// A key that would accept signatures nobody made.
     #[error("the public key is weak: {0}")]
@@ -155,10 +155,10 @@ impl AgentKey {
         Secret::new(format!("{PRIVATE_PREFIX}:{}:{}:{seed}", self.agent_id, self.key_id))
     }
 
-    /// The public half in base64url without padding, as `agent.yml` wants it.
+    /// The public half in base64, as `agent.yml` wants it.
     #[must_use]
     pub fn public_base64(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref())
+        STANDARD.encode(self.pair.public_key().as_ref())
     }
 
     /// The `Authorization` header's value for one request. `path_and_query` exactly as it will be sent.
@@ -223,7 +223,7 @@ pub fn verify(public: &[u8; 32], bytes: &[u8], signature: &[u8]) -> bool {
 /// # Errors
 /// Not 32 bytes of base64url, or [`weak_key`].
 pub fn parse_public(text: &str) -> Result<[u8; 32], PublicKeyError> {
-    let key = decode(text).ok_or(PublicKeyError::Encoding)?;
+    let key = STANDARD.decode(text).ok().and_then(|key| key.try_into().ok()).ok_or(PublicKeyError::Encoding)?;
     weak_key(&key).map_or(Ok(key), |why| Err(PublicKeyError::Weak(why)))
 }
 

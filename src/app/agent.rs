@@ -1,12 +1,16 @@
 //! The verbs for the agent's host.
 
+use crate::agent::doctor::{Finding, doctor};
+use crate::agent::serve::serve;
 use crate::cli::AgentCommand;
-use crate::domain::Reason;
+use crate::domain::{Reason, one_line};
+use crate::env::Env;
+use crate::execute::Cancel;
 use crate::failure::Failure;
 use crate::report::Out;
 use crate::signing::AgentKey;
 
-pub(super) async fn run(command: &AgentCommand) -> Result<(), Failure> {
+pub(super) async fn run(command: &AgentCommand, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     match command {
         AgentCommand::Keygen { agent_id, key_id } => {
             let key = AgentKey::generate(agent_id, key_id)
@@ -14,15 +18,32 @@ pub(super) async fn run(command: &AgentCommand) -> Result<(), Failure> {
             Out.text(&keygen(&key));
             Ok(())
         }
-        AgentCommand::Serve { config } => crate::agent::serve(config).await,
+        // A swap in progress is not waited for: its journal is on disk, and the next start goes on from there.
+        AgentCommand::Serve { config } => tokio::select! {
+            served = serve(config, env) => served,
+            () = cancel.first() => Ok(()),
+        },
         AgentCommand::Doctor { config } => {
-            if crate::agent::doctor(config).await? {
+            let findings = doctor(config, env).await?;
+            Out.text(&examined(&findings));
+            if findings.iter().all(|finding| finding.result.is_ok()) {
                 return Ok(());
             }
             Err(Failure::new(Reason::StateUnusable, "the agent cannot work like this")
                 .hint("each line above that fails names the command that mends it"))
         }
     }
+}
+
+/// A line per finding, and the command that mends it below each bad one.
+fn examined(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| match &finding.result {
+        Ok(text) => format!("ok    {}: {}\n", finding.what, one_line(text, 500)),
+        Err((text, mend)) => {
+            format!("FAIL  {}: {}\n      mend: {}\n", finding.what, one_line(text, 500), one_line(mend, 500))
+        }
+    };
+    findings.iter().map(line).collect()
 }
 
 /// The two halves, each with the place where it belongs. The one place that shows a private key: it was made to be kept.

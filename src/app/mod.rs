@@ -18,7 +18,7 @@ use crate::trigger::Trigger;
 /// Its kind is the exit code.
 pub async fn run(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let files = match &cli.command {
-        Command::Agent(command) => return agent::run(command).await,
+        Command::Agent(command) => return agent::run(command, env, cancel).await,
         Command::Plan { place, .. }
         | Command::Deploy { place, .. }
         | Command::Rollback { place, .. }

@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(established(&v4.replace(" 01 ", " 06 ")), None, "TIME_WAIT is not open");
         let v6 = "0: 0000000000000000FFFF0000020012AC:1F90 0000000000000000FFFF0000030012AC:D2F0 01 0:0";
         assert_eq!(established(v6), Some((8080, "172.18.0.3".parse().expect("an address"))));
-        for bad in ["", "x", "0: zz:1F90 030012AC:D2F0 01", "0: 02:1F90 0300:D2F0 01"] {
+        for bad in ["", "x", "0: 02:1F90 0300:D2F0 01"] {
             assert_eq!(established(bad), None, "{bad}");
         }
     }
