@@ -73,6 +73,17 @@ pub fn sweep(machine: &Machine) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Removes the beds that this process made and did not mean to keep.
+pub fn remove_own(machine: &Machine) {
+    let own = format!("{} ", process::id());
+    for name in names() {
+        let owner = fs::read_to_string(folder(&name).join(OWNER)).unwrap_or_default();
+        if owner.starts_with(&own) && !folder(&name).join(KEPT).exists() {
+            remove(machine, &name);
+        }
+    }
+}
+
 fn names() -> Vec<String> {
     let entries = fs::read_dir(root()).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
