@@ -55,6 +55,7 @@ fn stop() -> Result<bool> {
         bed::remove(&machine, &name);
         say(&format!("removed {name}"));
     }
+    bed::remove_images(&machine)?;
     Ok(true)
 }
 
@@ -101,6 +102,8 @@ fn run(options: &Options) -> Result<bool> {
     if options.keep {
         stage.keep()?;
     }
+    drop(stage);
+    bed::remove_images(&machine)?;
     Ok(broken.is_empty())
 }
 
@@ -112,6 +115,7 @@ fn clean_up_on_signals(machine: Machine) -> Result<()> {
         if let Some(signal) = signals.forever().next() {
             eprintln!("\ndemo: stopping; removing what was made");
             bed::remove_own(&machine);
+            let _ = bed::remove_images(&machine);
             process::exit(128 + signal);
         }
     });
