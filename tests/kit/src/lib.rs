@@ -1,4 +1,5 @@
 //! Test bed, load generator and sample application of deploy-action. Not published.
 
 pub mod app;
+pub mod bed;
 pub mod load;

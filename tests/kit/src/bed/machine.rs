@@ -1,0 +1,102 @@
+//! What `script/bootstrap` put on this machine, and running it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::error::{BedError, Result};
+use super::run::{Output, run};
+
+/// Longest a call of docker or compose may take.
+const DOCKER: Duration = Duration::from_secs(120);
+/// The variables that `.bed/env` sets and the bed needs.
+const NEEDED: [&str; 3] = ["DOCKER_CONFIG", "TRAEFIK_BIN", "REGISTRY_BIN"];
+
+/// The programs of this machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    env: Vec<(OsString, OsString)>,
+    /// The sample app, static.
+    pub(super) kit_app: PathBuf,
+    pub(super) traefik: PathBuf,
+    pub(super) registry: PathBuf,
+}
+
+impl Machine {
+    /// Finds everything. Variables come from the environment, else from the `.bed/env` of this repository, so that a
+    /// plain `cargo test` works too.
+    ///
+    /// # Errors
+    /// Something is missing; the error says which command provides it.
+    pub fn find() -> Result<Self> {
+        let mut env: Vec<(OsString, OsString)> = env::vars_os().collect();
+        if NEEDED.iter().any(|name| env::var_os(name).is_none()) {
+            env = sourced()?;
+        }
+        let get = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value));
+        let need = |name: &str| {
+            let path = get(name).filter(|path| path.exists());
+            path.ok_or_else(|| BedError::new(format!("bed: {name} names nothing that exists: run script/bootstrap")))
+        };
+        let kit_app = get("KIT_APP").or_else(built_app).filter(|path| path.is_file());
+        Ok(Self {
+            traefik: need("TRAEFIK_BIN")?,
+            registry: need("REGISTRY_BIN")?,
+            kit_app: kit_app.ok_or_else(|| {
+                BedError::new(
+                    "bed: the sample app is not built: \
+                     cargo build --release -p kit --bin kit-app --target \"$(uname -m)-unknown-linux-musl\"",
+                )
+            })?,
+            env,
+        })
+    }
+
+    /// Nothing of the caller's environment but what finds programs and the engine.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        const KEPT: [&str; 6] = ["PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST", "DOCKER_CONTEXT", "TMPDIR"];
+        let mut command = Command::new(program);
+        command.env_clear();
+        command.envs(self.env.iter().filter(|(name, _)| KEPT.iter().any(|kept| name == kept)).cloned());
+        command
+    }
+
+    /// Runs `docker` and gives its standard output.
+    ///
+    /// # Errors
+    /// It fails, or takes longer than two minutes.
+    pub fn docker(&self, arguments: &[&str]) -> Result<String> {
+        self.docker_output(arguments)?.ok(&format!("`docker {}`", arguments.join(" ")))
+    }
+
+    /// Runs `docker`, whatever comes of it.
+    ///
+    /// # Errors
+    /// It cannot be started, or takes longer than two minutes.
+    pub fn docker_output(&self, arguments: &[&str]) -> Result<Output> {
+        run(self.command("docker").args(arguments), DOCKER)
+    }
+}
+
+/// The environment after sourcing `.bed/env`: it is shell, so a shell reads it.
+fn sourced() -> Result<Vec<(OsString, OsString)>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let file = root.join(".bed/env");
+    if !file.is_file() {
+        return Err(BedError::new("bed: this machine is not prepared: run script/bootstrap"));
+    }
+    let mut bash = Command::new("bash");
+    let text = run(bash.args(["-c", ". \"$0\" && env -0"]).arg(&file), Duration::from_secs(10))?;
+    let text = text.ok("sourcing .bed/env")?;
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.into(), value.into())).collect())
+}
+
+/// The newest static sample app beside the running program's own target folder.
+fn built_app() -> Option<PathBuf> {
+    let file = format!("{}-unknown-linux-musl/release/kit-app", env::consts::ARCH);
+    let here = env::current_exe().ok()?;
+    here.ancestors().map(|folder| folder.join(&file)).find(|path| path.is_file())
+}

@@ -1,0 +1,105 @@
+//! A registry of the bed's own, on a free port of this host.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{BedError, Result};
+use super::http;
+use super::images::{self, AppImage};
+use super::machine::Machine;
+use super::process::Process;
+use super::wait::wait_for_some;
+
+/// Media types of image manifests; without them the registry answers in a form of its own, with another digest.
+const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json, \
+                         application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+
+/// The running registry.
+#[derive(Debug)]
+pub struct Registry {
+    address: SocketAddr,
+    process: Process,
+}
+
+impl Registry {
+    pub(super) fn start(machine: &Machine, dir: &Path) -> Result<Self> {
+        let config = dir.join("registry.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+             storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
+             http: {{addr: \"127.0.0.1:0\", secret: bed}}\n",
+            super::yaml::quoted(&dir.join("registry").to_string_lossy())
+        );
+        fs::write(&config, text).map_err(|error| BedError::file(&config, &error))?;
+        let mut command = machine.command(&machine.registry);
+        let mut process = Process::start(command.arg("serve").arg(&config), dir, "registry")?;
+        let address = wait_for_some("the registry to listen", Duration::from_secs(20), || {
+            if let Some(code) = process.ended(Duration::ZERO)? {
+                return Err(BedError::new(format!("bed: the registry ended with {code}:\n{}", process.said())));
+            }
+            // Port 0 lets the system choose: the log is where the choice is told.
+            let said = process.said();
+            let rest = said.split("listening on ").nth(1);
+            Ok(rest.and_then(|rest| rest.split(['"', ',', ' ', '\n']).next()?.parse().ok()))
+        })?;
+        // Read by whoever removes the images of a crashed bed.
+        let note = dir.join("registry.address");
+        fs::write(&note, format!("{address}")).map_err(|error| BedError::file(&note, &error))?;
+        Ok(Self { address, process })
+    }
+
+    /// Lets it go on without this value.
+    pub(super) fn release(&mut self) {
+        self.process.release();
+    }
+
+    /// Where it listens; as text, the first part of its images' names.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `127.0.0.1:port/repository`.
+    pub fn repository(&self, repository: &str) -> String {
+        format!("{}/{repository}", self.address)
+    }
+
+    /// Builds a version of the sample app and pushes it; gives `repository@digest`. The name is removed from the
+    /// engine afterwards, so that a deployment has something to pull.
+    ///
+    /// # Errors
+    /// Building or pushing fails.
+    pub(super) fn push(&self, machine: &Machine, image: &AppImage, scratch: &Path) -> Result<String> {
+        let local = images::app(machine, image, scratch)?;
+        let repository = self.repository(&image.repository);
+        let tagged = format!("{repository}:{}", image.version);
+        machine.docker(&["tag", &local, &tagged])?;
+        machine.docker(&["push", "--quiet", &tagged])?;
+        let digest = self.digest(&image.repository, &image.version)?;
+        machine.docker(&["rmi", &tagged])?;
+        Ok(format!("{repository}@{digest}"))
+    }
+
+    /// The digest of a tag, as the registry itself tells it.
+    ///
+    /// # Errors
+    /// There is no such tag.
+    pub fn digest(&self, repository: &str, tag: &str) -> Result<String> {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let answer = http::request(self.address, "HEAD", &self.address.to_string(), &path, &[("Accept", MANIFESTS)])?;
+        let digest = answer.header("docker-content-digest").filter(|_| answer.status == 200);
+        digest.map(str::to_owned).ok_or_else(|| BedError::new(format!("bed: {path}: status {}", answer.status)))
+    }
+
+    /// Deletes a manifest, so that nobody can pull it any more.
+    ///
+    /// # Errors
+    /// The registry refuses.
+    pub fn delete(&self, repository: &str, digest: &str) -> Result<()> {
+        let path = format!("/v2/{repository}/manifests/{digest}");
+        let answer = http::request(self.address, "DELETE", &self.address.to_string(), &path, &[])?;
+        if answer.status == 202 { Ok(()) } else { Err(BedError::new(format!("bed: {path}: status {}", answer.status))) }
+    }
+}

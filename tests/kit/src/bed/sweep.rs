@@ -1,0 +1,136 @@
+//! Removing a bed: all that it made, found by its name, so that it works after a crash as well as at the end.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::LABEL;
+use super::error::Result;
+use super::machine::Machine;
+use super::process::{end_all, started};
+
+/// The file in a bed's folder that tells who made it: process id and start time.
+const OWNER: &str = "owner";
+/// The file that makes [`sweep`] leave a bed alone.
+const KEPT: &str = "kept";
+
+/// A name that no other bed of this machine has: `<prefix>-<process>-<number>`.
+pub(super) fn new_name(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Where beds keep their folders.
+fn root() -> PathBuf {
+    env::temp_dir().join("deploy-action-bed")
+}
+
+/// The folder of a bed.
+pub(super) fn folder(name: &str) -> PathBuf {
+    root().join(name)
+}
+
+/// Makes the folder of a bed and notes whose it is.
+pub(super) fn claim(name: &str) -> Result<PathBuf> {
+    let dir = folder(name);
+    let owner = format!("{} {}", process::id(), started(process::id()).unwrap_or_default());
+    let made = fs::create_dir_all(&dir).and_then(|()| fs::write(dir.join(OWNER), owner));
+    made.map_err(|error| super::error::BedError::file(&dir, &error))?;
+    Ok(dir)
+}
+
+/// Makes [`sweep`] leave a bed alone.
+pub(super) fn keep(name: &str) -> Result<()> {
+    let file = folder(name).join(KEPT);
+    fs::write(&file, "").map_err(|error| super::error::BedError::file(&file, &error))
+}
+
+/// The beds that were kept on purpose.
+pub fn kept() -> Vec<String> {
+    names().into_iter().filter(|name| folder(name).join(KEPT).exists()).collect()
+}
+
+/// Removes what beds left behind whose process has ended; those that were kept stay. Gives their names.
+///
+/// # Errors
+/// Docker does not answer.
+pub fn sweep(machine: &Machine) -> Result<Vec<String>> {
+    let mut found = names();
+    let format = format!("{{{{.Label \"{LABEL}\"}}}}");
+    let label = format!("label={LABEL}");
+    for what in [["ps", "-a"].as_slice(), &["network", "ls"]] {
+        let listed = machine.docker(&[what, &["--filter", &label, "--format", &format]].concat())?;
+        found.extend(listed.lines().map(str::to_owned).filter(|name| !name.is_empty()));
+    }
+    found.sort();
+    found.dedup();
+    found.retain(|name| !lives(name) && !folder(name).join(KEPT).exists());
+    for name in &found {
+        remove(machine, name);
+    }
+    Ok(found)
+}
+
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(root()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Whether the process that made a bed still runs. Without a folder only the id in the name is known.
+fn lives(name: &str) -> bool {
+    let owner = fs::read_to_string(folder(name).join(OWNER)).unwrap_or_default();
+    match owner.split_once(' ') {
+        Some((id, then)) => id.parse().ok().and_then(started).is_some_and(|now| now == then),
+        None => name.rsplit('-').nth(1).and_then(|id| id.parse().ok()).and_then(started).is_some(),
+    }
+}
+
+/// Removes a bed. Goes on where something cannot be removed: the next [`sweep`] finds it again.
+pub fn remove(machine: &Machine, name: &str) {
+    let dir = folder(name);
+    end_all(&dir);
+    let list = |arguments: &[&str]| -> Vec<String> {
+        let output = machine.docker_output(arguments).map(|output| output.stdout).unwrap_or_default();
+        output.split_whitespace().map(str::to_owned).collect()
+    };
+    let all = |arguments: &[&str], names: Vec<String>| {
+        if !names.is_empty() {
+            let names = names.iter().map(String::as_str);
+            let _ = machine.docker_output(&arguments.iter().copied().chain(names).collect::<Vec<_>>());
+        }
+    };
+    // By network too: a compose file that a test wrote itself may carry no label of ours.
+    let (label, network) = (format!("label={LABEL}={name}"), format!("network={name}"));
+    for filter in [&label, &network] {
+        all(&["rm", "-f", "-v"], list(&["ps", "-aq", "--filter", filter]));
+    }
+    let project = format!("label=com.docker.compose.project={name}");
+    all(&["rm", "-f", "-v"], list(&["ps", "-aq", "--filter", &project]));
+    all(&["volume", "rm", "-f"], list(&["volume", "ls", "-q", "--filter", &project]));
+    all(&["network", "rm"], list(&["network", "ls", "-q", "--filter", &label]));
+    // Names only: the content stays cached under the bed's own names, `deploy-action-bed/…`.
+    let mut images = list(&[
+        "images",
+        "--filter",
+        &format!("reference=deploy-agent/{name}*"),
+        "--format",
+        "{{.Repository}}:{{.Tag}}",
+    ]);
+    if let Ok(address) = fs::read_to_string(dir.join("registry.address")) {
+        let reference = format!("reference={address}/*");
+        images.extend(list(&[
+            "images",
+            "--digests",
+            "--filter",
+            &reference,
+            "--format",
+            "{{.Repository}}@{{.Digest}}",
+        ]));
+        images.extend(list(&["images", "--filter", &reference, "--format", "{{.Repository}}:{{.Tag}}"]));
+    }
+    images.retain(|image| !image.contains("<none>"));
+    all(&["rmi"], images);
+    let _ = fs::remove_dir_all(&dir);
+}

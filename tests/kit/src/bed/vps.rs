@@ -1,0 +1,290 @@
+//! The bed itself: its parts, put together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::agent::{Agent, keygen};
+use super::agent_config::{AgentOptions, Surroundings};
+use super::error::{BedError, Result};
+use super::http::{self, Answer};
+use super::images::AppImage;
+use super::machine::Machine;
+use super::project::{Container, Project};
+use super::proxy::{Proxy, ProxyOptions, free_port};
+use super::registry::Registry;
+use super::run::{Output, run};
+use super::{LABEL, sweep};
+
+/// The key's id in `agent.yml`.
+const KEY_ID: &str = "ci";
+/// Longest a run of the command may take.
+const COMMAND: Duration = Duration::from_secs(180);
+
+/// What a bed is made of.
+#[derive(Debug, Clone)]
+pub struct BedOptions {
+    /// The first part of its name. Default `dab`.
+    pub prefix: String,
+    /// The command `deploy-action`; without it there is neither an agent nor [`Bed::deploy_action`].
+    pub deploy_action: Option<PathBuf>,
+    /// How its Traefik differs from what set-up gives.
+    pub proxy: ProxyOptions,
+}
+
+impl Default for BedOptions {
+    fn default() -> Self {
+        Self { prefix: "dab".to_owned(), deploy_action: None, proxy: ProxyOptions::default() }
+    }
+}
+
+impl BedOptions {
+    /// The defaults, with the command at this path.
+    pub fn with(deploy_action: impl Into<PathBuf>) -> Self {
+        Self { deploy_action: Some(deploy_action.into()), ..Self::default() }
+    }
+}
+
+/// A "VPS" on this machine. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Bed {
+    name: String,
+    dir: PathBuf,
+    deploy_action: Option<PathBuf>,
+    keep: bool,
+    /// Programs and docker.
+    pub machine: Machine,
+    /// The registry.
+    pub registry: Registry,
+    /// Traefik.
+    pub proxy: Proxy,
+    /// The compose project, which has the bed's name.
+    pub project: Project,
+    agent: Option<Agent>,
+}
+
+impl Bed {
+    /// Sets up network, registry, Traefik and an empty compose project.
+    ///
+    /// # Errors
+    /// The machine is not prepared, or a part does not start.
+    pub fn start(options: &BedOptions) -> Result<Self> {
+        Self::start_as(&sweep::new_name(&options.prefix), options)
+    }
+
+    fn start_as(name: &str, options: &BedOptions) -> Result<Self> {
+        let machine = Machine::find()?;
+        let dir = sweep::claim(name)?;
+        let built = (|| {
+            let label = format!("{LABEL}={name}");
+            machine.docker(&["network", "create", "--label", &label, name])?;
+            let registry = Registry::start(&machine, &dir)?;
+            let proxy = Proxy::start(&machine, name, &dir, &options.proxy)?;
+            let project = Project::new(&machine, name, dir.join("project"))?;
+            Ok((registry, proxy, project))
+        })();
+        let (registry, proxy, project) = built.inspect_err(|_| sweep::remove(&machine, name))?;
+        let deploy_action = options.deploy_action.clone();
+        Ok(Self {
+            name: name.to_owned(),
+            dir,
+            deploy_action,
+            keep: false,
+            machine,
+            registry,
+            proxy,
+            project,
+            agent: None,
+        })
+    }
+
+    /// Its name: also its network's and its compose project's.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Leaves everything as it is when the bed is dropped; [`super::remove`] ends it.
+    ///
+    /// # Errors
+    /// The note that says so cannot be written.
+    pub fn keep(&mut self) -> Result<()> {
+        self.keep = true;
+        sweep::keep(&self.name)
+    }
+
+    /// Builds a version of the sample app and pushes it to the bed's registry; gives `repository@digest`.
+    ///
+    /// # Errors
+    /// Building or pushing fails.
+    pub fn push(&self, image: &AppImage) -> Result<String> {
+        self.registry.push(&self.machine, image, &self.dir)
+    }
+
+    /// Writes `agent.yml` with a new key, starts the agent, and writes the `deploy.yml` of its caller: environment
+    /// `production`, with the first service.
+    ///
+    /// # Errors
+    /// There is no command, or the agent does not start.
+    pub fn start_agent(&mut self, options: &AgentOptions) -> Result<&mut Agent> {
+        self.prepare_agent(options)?.start(&[])?;
+        self.agent()
+    }
+
+    /// As [`Bed::start_agent`], without starting it.
+    ///
+    /// # Errors
+    /// There is no command, or a file cannot be written.
+    pub fn prepare_agent(&mut self, options: &AgentOptions) -> Result<&mut Agent> {
+        let program = self.program()?.to_owned();
+        let (private, public) = keygen(self.machine.command(&program), &self.name, KEY_ID)?;
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let agent = Agent::new(&self.machine, &self.dir, &program, &options.wrapper, address, private);
+        let app = options.app.as_deref().unwrap_or(&self.name);
+        let folder = |path: &Path| path.to_string_lossy().into_owned();
+        let text = options.render(&Surroundings {
+            agent_id: &self.name,
+            listen: address.to_string(),
+            state_dir: &folder(&agent.state_dir()),
+            key_id: KEY_ID,
+            public_key: &public,
+            app,
+            project: self.project.name(),
+            project_dir: &folder(self.project.dir()),
+            images: options.images.clone().unwrap_or_else(|| vec![self.registry.repository("hello")]),
+            traefik: [
+                folder(self.proxy.folder()),
+                self.proxy.api_url(),
+                format!("http://{}", self.proxy.web()),
+                format!("https://{}", self.proxy.websecure()),
+            ],
+        });
+        fs::write(agent.config(), text).map_err(|error| BedError::file(&agent.config(), &error))?;
+        let service = options.services.first().map_or("web", |service| service.name.as_str());
+        self.write_deploy_yml(&format!(
+            "app: {app}\nenvironments:\n  production:\n    target:\n      vps: {{agent: {}, service: {service}}}\n",
+            agent.url()
+        ))?;
+        Ok(self.agent.insert(agent))
+    }
+
+    /// The agent.
+    ///
+    /// # Errors
+    /// It was never prepared.
+    pub fn agent(&mut self) -> Result<&mut Agent> {
+        self.agent.as_mut().ok_or_else(|| BedError::new("bed: there is no agent: call `start_agent` first"))
+    }
+
+    /// Writes the `deploy.yml` that [`Bed::deploy_action`] reads.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_deploy_yml(&self, text: &str) -> Result<()> {
+        let dir = self.dir.join("client");
+        let file = dir.join("deploy.yml");
+        let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&file, text));
+        written.map_err(|error| BedError::file(&file, &error))
+    }
+
+    fn program(&self) -> Result<&Path> {
+        let none = || BedError::new("bed: `BedOptions::deploy_action` is not set");
+        self.deploy_action.as_deref().ok_or_else(none)
+    }
+
+    /// The command with these arguments, ready to be run: in a folder with `deploy.yml`, with the agent's key, and with
+    /// nothing else of this process's environment but `PATH`.
+    ///
+    /// # Errors
+    /// There is no command.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let dir = self.dir.join("client");
+        fs::create_dir_all(&dir).map_err(|error| BedError::file(&dir, &error))?;
+        let mut command = Command::new(self.program()?);
+        command.args(arguments).env_clear().current_dir(&dir).env("HOME", &dir);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        if let Some(agent) = &self.agent {
+            command.env("DEPLOY_AGENT_KEY", agent.key());
+        }
+        Ok(command)
+    }
+
+    /// Runs the command, for example `["status", "production"]`.
+    ///
+    /// # Errors
+    /// There is none, or it goes on for three minutes.
+    pub fn deploy_action(&self, arguments: &[&str]) -> Result<Output> {
+        run(&mut self.command(arguments)?, COMMAND)
+    }
+
+    /// GET through Traefik's entry point `web`.
+    ///
+    /// # Errors
+    /// No complete answer.
+    pub fn get(&self, path: &str, host: &str) -> Result<Answer> {
+        self.proxy.get(path, host)
+    }
+
+    /// GET through entry point `websecure`, whatever its certificate. Gives status and body.
+    ///
+    /// # Errors
+    /// No complete answer.
+    pub fn get_tls(&self, path: &str, host: &str) -> Result<(u16, String)> {
+        let to = self.proxy.websecure();
+        let mut curl = self.machine.command("curl");
+        curl.args(["--silent", "--show-error", "--insecure", "--max-time", "10", "--write-out", "\n%{http_code}"]);
+        curl.args(["--resolve", &format!("{host}:{}:{}", to.port(), to.ip())]);
+        curl.arg(format!("https://{host}:{}{path}", to.port()));
+        let text = run(&mut curl, Duration::from_secs(15))?.ok("curl")?;
+        let (body, code) = text.rsplit_once('\n').unwrap_or_default();
+        Ok((code.parse().unwrap_or(0), body.to_owned()))
+    }
+
+    /// Who answers `/` of a host: 20 requests, counted by `X-Version`, or by `status_…` where there is none.
+    ///
+    /// # Errors
+    /// A request gets no complete answer.
+    pub fn versions_serving(&self, host: &str) -> Result<BTreeMap<String, u32>> {
+        let mut versions = BTreeMap::new();
+        for _ in 0..20 {
+            let answer = http::request(self.proxy.web(), "GET", host, "/", &[])?;
+            let version = answer.header("x-version").map(str::to_owned);
+            *versions.entry(version.unwrap_or_else(|| format!("status_{}", answer.status))).or_default() += 1;
+        }
+        Ok(versions)
+    }
+
+    /// Whether this version, and no other, answers a host's `/`.
+    pub fn serves_only(&self, host: &str, version: &str) -> bool {
+        let only = |versions: BTreeMap<String, u32>| versions.into_keys().eq([version.to_owned()]);
+        self.versions_serving(host).is_ok_and(only)
+    }
+
+    /// The containers of a service in any state.
+    ///
+    /// # Errors
+    /// Docker does not answer.
+    pub fn containers_of(&self, service: &str) -> Result<Vec<Container>> {
+        self.project.containers_of(service)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if self.keep {
+            self.registry.release();
+            self.agent.iter_mut().for_each(Agent::release);
+        } else {
+            self.agent = None;
+            sweep::remove(&self.machine, &self.name);
+        }
+    }
+}

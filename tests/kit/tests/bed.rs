@@ -1,0 +1,60 @@
+//! The bed, with the real engine, registry, Traefik and compose: what the tests of the product stand on.
+
+use std::time::Duration;
+
+use kit::bed::{AppImage, Bed, BedError, BedOptions, ComposeFile, ComposeService, Result, wait_for};
+use kit::load::{Load, LoadConfig};
+
+const LONG: Duration = Duration::from_secs(30);
+const HOST: &str = "hello.test";
+
+/// A bed in which version 1 of the sample app runs, started by plain compose.
+fn with_v1() -> Result<Bed> {
+    let bed = Bed::start(&BedOptions::default())?;
+    let image = bed.push(&AppImage::version("v1"))?;
+    let web = ComposeService::new("web", &image).routed(&format!("Host(`{HOST}`)"));
+    bed.project.write("compose.yaml", &ComposeFile::of(web).render(bed.name()))?;
+    bed.project.up()?;
+    wait_for("v1 to serve", LONG, || bed.serves_only(HOST, "v1"))?;
+    Ok(bed)
+}
+
+#[test]
+fn a_version_serves_and_nothing_is_left_of_it() -> Result<()> {
+    let bed = with_v1()?;
+    let (name, dir) = (bed.name().to_owned(), bed.dir().to_owned());
+    let machine = bed.machine.clone();
+    assert_eq!(bed.containers_of("web")?.len(), 1);
+    assert_eq!(bed.proxy.servers("web@docker").len(), 1);
+    assert_eq!(bed.get("/", "other.test")?.status, 404);
+
+    drop(bed);
+    let label = format!("label=deploy-action-bed={name}");
+    assert_eq!(machine.docker(&["ps", "-aq", "--filter", &label])?, "");
+    assert_eq!(machine.docker(&["network", "ls", "-q", "--filter", &label])?, "");
+    assert!(!dir.exists());
+    Ok(())
+}
+
+#[test]
+fn beds_run_side_by_side() -> Result<()> {
+    let (one, two) = (with_v1()?, with_v1()?);
+    assert_eq!((one.proxy.servers("web@docker").len(), two.proxy.servers("web@docker").len()), (1, 1));
+    assert_ne!(one.proxy.servers("web@docker"), two.proxy.servers("web@docker"));
+    Ok(())
+}
+
+/// The load generator must be able to see what it is there for.
+#[test]
+fn a_plain_recreate_fails_requests() -> Result<()> {
+    let bed = with_v1()?;
+    let load = Load::start(LoadConfig::new(bed.proxy.web_for_load()?, HOST, 250));
+    assert!(load.wait_until_ok(250, LONG), "the load reaches v1");
+    assert_eq!(load.failed_so_far(), 0, "v1 alone fails no request");
+    bed.project.compose(&["up", "-d", "--force-recreate", "--wait"])?;
+    assert!(load.wait_until_only("v1", Duration::from_secs(1), LONG), "v1 is back");
+    let report = load.stop();
+    report.check_books().map_err(BedError::new)?;
+    assert!(report.failed > 0, "a recreate leaves a gap, and the load did not see it: {report:?}");
+    Ok(())
+}
