@@ -33,6 +33,8 @@ pub enum Phase {
     Start,
     /// They must answer their probe.
     Gate,
+    /// Requests that only the agent can send must reach them through the entry point, before anybody else's do.
+    Rehearse,
     /// The route is pointed at them.
     Switch,
     /// Requests through the entry point must be answered by them.
@@ -55,6 +57,7 @@ impl Phase {
             Self::Create => "create",
             Self::Start => "start",
             Self::Gate => "gate",
+            Self::Rehearse => "rehearse",
             Self::Switch => "switch",
             Self::Prove => "prove",
             Self::Verify => "verify",

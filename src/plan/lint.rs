@@ -40,6 +40,11 @@ pub fn lint(plan: &Plan, report: &PlanReport) -> Vec<Lint> {
             "adopt_late",
             "a container is made before its labels are adopted",
         ),
+        (
+            at(Phase::Rehearse).is_some() && !before(Phase::Rehearse, Phase::Switch),
+            "rehearse_after_switch",
+            "the rehearsal comes after the switch",
+        ),
         (!before(Phase::Switch, Phase::Prove), "prove_before_switch", "the proof comes before the switch"),
         (
             at(Phase::Switch).is_some() && (at(Phase::Prove).is_none() || !before(Phase::Prove, Phase::Retire)),

@@ -131,6 +131,7 @@ fn lints_find_each_contradiction() {
     for (code, a, b) in [
         ("gate_before_create", Phase::Create, Phase::Gate),
         ("adopt_late", Phase::Adopt, Phase::Create),
+        ("rehearse_after_switch", Phase::Rehearse, Phase::Switch),
         ("prove_before_switch", Phase::Switch, Phase::Prove),
         ("retire_before_prove", Phase::Prove, Phase::Retire),
         ("retire_before_gate", Phase::Gate, Phase::Retire),

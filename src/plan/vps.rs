@@ -191,8 +191,12 @@ fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
         } else {
             format!("point {} at {to}", routes(status))
         };
-        push(Mark::Change, Phase::Switch, text);
         let via = status.proof.as_deref().unwrap_or("the route");
+        if old > 0 {
+            let who = format!("requests that only the agent sends through {via} reach the new version first");
+            push(Mark::Same, Phase::Rehearse, who);
+        }
+        push(Mark::Change, Phase::Switch, text);
         push(Mark::Same, Phase::Prove, format!("requests through {via} must be answered by the new version"));
     }
     let window = Duration::from_millis(status.verify_for_ms);

@@ -44,7 +44,8 @@ impl Swap {
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
         if self.job.adopting || (self.job.switching && names.is_empty()) {
             self.unroute().await?;
-        } else if self.job.switching
+        } else if self.job.gated
+            && !names.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
         {
             self.point_at(&route, &names, None).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;

@@ -24,7 +24,7 @@ const INSPECT_EVERY: Duration = Duration::from_millis(200);
 
 /// Where and what to probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Probing {
+pub(super) enum Probing {
     /// GET of this port and path on the container's own address; 2xx and 3xx are good.
     Http {
         /// Container port.
@@ -39,7 +39,7 @@ pub enum Probing {
 impl Probing {
     /// From the wire's form.
     #[must_use]
-    pub fn of(gate: &Gate) -> Option<Self> {
+    pub(super) fn of(gate: &Gate) -> Option<Self> {
         match gate {
             Gate::Probe(text) => {
                 let (port, path) = text.strip_prefix(':')?.split_once('/')?;

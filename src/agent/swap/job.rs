@@ -25,6 +25,8 @@ pub struct Job {
     pub new: Vec<Member>,
     /// Compose's hash of their configuration.
     pub config_hash: String,
+    /// True once requests of ours may have been routed to them.
+    pub gated: bool,
     /// True once the route file may point at them.
     pub switching: bool,
     /// What the version from before answered to the proof's requests.
@@ -53,6 +55,7 @@ impl Job {
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
+            gated: false,
             switching: false,
             before: Vec::new(),
             switched: false,
@@ -76,7 +79,8 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting | Record::Gated | Record::Retiring => {}
+            Record::Accepted { .. } | Record::Pulling | Record::Starting | Record::Retiring => {}
+            Record::Gated => self.gated = true,
             Record::Adopting { route } => {
                 self.route = Some(*route);
                 self.adopting = true;

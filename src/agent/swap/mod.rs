@@ -149,6 +149,7 @@ impl Swap {
             self.create().await?;
             self.start().await?;
             self.gate().await?;
+            self.rehearse().await?;
             self.switch().await?;
         }
         // A recorded proof is not repeated, and the rest of its window is not waited for again.

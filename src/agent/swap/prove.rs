@@ -8,40 +8,35 @@ use super::gate::address;
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::file::Proof;
 use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, container_status, prove};
-use crate::agent::store::Record;
+use crate::agent::store::{CompiledRoute, Record};
 use crate::agent_api::{Release, Wanted};
+use crate::clients::docker::Container;
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Phase};
 use crate::signing::fresh_nonce;
+
+fn unproven(why: String) -> Fault {
+    Fault::new(Reason::ProofFailed, format!("the new version did not prove that it serves: {why}"))
+        .hint("ask the same URL of a container of this version; where it needs other headers or a login, set `proof` for the service in agent.yml")
+}
 
 impl Swap {
     pub(super) async fn prove(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Prove);
         let number = self.state.next_number();
         if let Some(route) = self.job.route.clone() {
-            let failed = |why: String| {
-                Fault::new(Reason::ProofFailed, format!("the new version did not prove that it serves: {why}"))
-                    .hint("ask the same URL of a container of this version; where it needs other headers or a login, set `proof` for the service in agent.yml")
-            };
             // A resumed swap has lost its nonces: new ones are put in place first.
             let proof = match self.proof.take() {
                 Some(proof) => proof,
                 None => {
                     let proof = self.fresh_proof(number)?;
-                    self.point_at(&route, &self.names(), Some(&proof)).await.map_err(failed)?;
+                    self.point_at(&route, &self.names(), Some(&proof)).await.map_err(unproven)?;
                     proof
                 }
             };
-            let targets = self.targets(&route)?;
-            for (index, target) in targets.iter().enumerate() {
-                let before = self.job.before.get(index).copied().flatten();
-                if let Err(why) = self.prove_new(target, &proof, before).await {
-                    for member in self.job.new.clone() {
-                        self.diagnose(&member).await;
-                    }
-                    return Err(failed(why));
-                }
-                if let Some(note) = certificate_note(target).await {
+            self.prove_route(&route, &proof).await?;
+            for target in self.targets(&route)? {
+                if let Some(note) = certificate_note(&target).await {
                     self.note(note);
                 }
             }
@@ -62,6 +57,43 @@ impl Swap {
         Ok(())
     }
 
+    /// The same proof before the switch: through routers that only the agent's requests match, to the new containers,
+    /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
+    pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
+        let serving: Vec<String> = self
+            .existing(&self.job.accepted.old)
+            .await?
+            .into_iter()
+            .filter(Container::running)
+            .map(|c| c.name)
+            .collect();
+        let Some(route) = self.job.route.clone().filter(|_| !serving.is_empty()) else { return Ok(()) };
+        let began = self.begin(Phase::Rehearse);
+        self.reachable().await?;
+        self.job.before = self.baselines(&self.targets(&route)?).await;
+        let proof = Proof { next: self.names(), ..self.fresh_proof(self.state.next_number())? };
+        let rehearsed = async {
+            self.point_at(&route, &serving, Some(&proof)).await.map_err(unproven)?;
+            self.prove_route(&route, &proof).await
+        };
+        self.cancellable(rehearsed).await?;
+        self.end(Phase::Rehearse, began);
+        Ok(())
+    }
+
+    async fn prove_route(&self, route: &CompiledRoute, proof: &Proof) -> Result<(), Fault> {
+        for (index, target) in self.targets(route)?.iter().enumerate() {
+            let before = self.job.before.get(index).copied().flatten();
+            if let Err(why) = self.prove_new(target, proof, before).await {
+                for member in &self.job.new {
+                    self.diagnose(member).await;
+                }
+                return Err(unproven(why));
+            }
+        }
+        Ok(())
+    }
+
     /// Fresh nonces for a release.
     pub(super) fn fresh_proof(&self, release: u64) -> Result<Proof, Fault> {
         let nonce = || -> Result<String, Fault> {
@@ -69,7 +101,7 @@ impl Swap {
             Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
         };
         let mark: String = nonce()?;
-        Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]) })
+        Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]), next: Vec::new() })
     }
 
     /// The adopted route must do what the labels did, whatever that is.

@@ -16,11 +16,7 @@ impl Swap {
     pub(super) async fn switch(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Switch);
         let first = if self.job.route.is_none() { self.cancellable(self.first_route()).await? } else { None };
-        let targets = match &self.job.route {
-            Some(route) => self.targets(route)?,
-            None => Vec::new(),
-        };
-        let before = self.baselines(&targets).await;
+        let before = self.job.before.clone();
         if !self.cancel.commit() {
             return Err(Fault::new(Reason::Cancelled, "cancelled before the new version got any traffic"));
         }
@@ -82,7 +78,7 @@ impl Swap {
     }
 
     /// Every new container must be in a network where Traefik can resolve its name.
-    async fn reachable(&self) -> Result<(), Fault> {
+    pub(super) async fn reachable(&self) -> Result<(), Fault> {
         let facts = self.facts().await?;
         let Some(proxy) = &facts.proxy else { return Ok(()) };
         let lost = |container: &&crate::clients::docker::Container| {

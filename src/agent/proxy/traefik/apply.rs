@@ -44,10 +44,9 @@ pub async fn apply(
     let path = file.path().display();
     let before = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?;
     let after = wanted.map(|wanted| text_of(&render(file.transport(), wanted.route, wanted.servers, wanted.proof)));
-    if before == after && after.is_none() {
-        return Ok(());
+    if before != after {
+        file.write(after.as_deref()).map_err(|error| format!("{path} cannot be written: {error}"))?;
     }
-    file.write(after.as_deref()).map_err(|error| format!("{path} cannot be written: {error}"))?;
     let confirmed = match wanted {
         Some(wanted) => confirm(api, wanted).await,
         None => confirm_gone(api, gone).await,
@@ -100,9 +99,16 @@ async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super:
             }
         }
     }
+    let mut services = Vec::new();
     for (name, service) in &wanted.route.services {
+        services.push((name.clone(), service, wanted.servers));
+        if let Some(proof) = wanted.proof.filter(|proof| !proof.next.is_empty()) {
+            services.push((proof.service(name), service, &proof.next));
+        }
+    }
+    for (name, service, servers) in services {
         let url = |server: &String| format!("{}://{server}:{}", service.scheme, service.port);
-        let expected: BTreeSet<String> = wanted.servers.iter().map(url).collect();
+        let expected: BTreeSet<String> = servers.iter().map(url).collect();
         let Some(seen) = api.service(&format!("{name}@file")).await? else {
             return Ok(Some(format!("service `{name}@file` is not there")));
         };

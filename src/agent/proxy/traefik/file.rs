@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::text;
 use super::compile::priority;
-use crate::agent::store::{CompiledRoute, remove_file, write_atomic};
+use crate::agent::store::{CompiledRoute, RouteService, remove_file, write_atomic};
 use crate::domain::{AppName, ServiceName};
 
 /// What the names of our proof routers begin with.
@@ -27,6 +27,16 @@ pub struct Proof {
     pub direct: String,
     /// What the response header must say.
     pub release: String,
+    /// Containers that only these routers send to, before the route itself does; empty: where the route sends.
+    pub next: Vec<String>,
+}
+
+impl Proof {
+    /// The service that the proof routers use in place of `service`.
+    #[must_use]
+    pub fn service(&self, service: &str) -> String {
+        if self.next.is_empty() { service.to_owned() } else { format!("{PROOF_PREFIX}{}-{service}", self.chain) }
+    }
 }
 
 /// Names of the proof routers of the `index`-th router: with all middlewares, and without.
@@ -55,20 +65,18 @@ pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof:
                 json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } }),
             );
             let mut listed = vec![json!(mark)];
-            routers.insert(direct, proof_router(&ours, &proof.direct, listed.clone()));
+            let service = proof.service(text(&ours, "service"));
+            routers.insert(direct, proof_router(&ours, &proof.direct, service.clone(), listed.clone()));
             listed.extend(ours.get("middlewares").and_then(Value::as_array).cloned().unwrap_or_default());
-            routers.insert(chain, proof_router(&ours, &proof.chain, listed));
+            routers.insert(chain, proof_router(&ours, &proof.chain, service, listed));
         }
     }
     let mut services = Map::new();
     for (name, service) in &route.services {
-        let mut load_balancer = service.load_balancer.clone();
-        let url = |server: &String| json!({ "url": format!("{}://{server}:{}", service.scheme, service.port) });
-        load_balancer["servers"] = servers.iter().map(url).collect();
-        if load_balancer.get("serversTransport").is_none() {
-            load_balancer["serversTransport"] = json!(transport);
+        services.insert(name.clone(), service_to(transport, service, servers));
+        if let Some(proof) = proof.filter(|proof| !proof.next.is_empty()) {
+            services.insert(proof.service(name), service_to(transport, service, &proof.next));
         }
-        services.insert(name.clone(), json!({ "loadBalancer": load_balancer }));
     }
     let mut http = Map::new();
     http.insert("routers".to_owned(), routers.into());
@@ -84,8 +92,19 @@ pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof:
     json!({ "http": http })
 }
 
-fn proof_router(router: &Value, nonce: &str, middlewares: Vec<Value>) -> Value {
+fn service_to(transport: &str, service: &RouteService, servers: &[String]) -> Value {
+    let mut load_balancer = service.load_balancer.clone();
+    let url = |server: &String| json!({ "url": format!("{}://{server}:{}", service.scheme, service.port) });
+    load_balancer["servers"] = servers.iter().map(url).collect();
+    if load_balancer.get("serversTransport").is_none() {
+        load_balancer["serversTransport"] = json!(transport);
+    }
+    json!({ "loadBalancer": load_balancer })
+}
+
+fn proof_router(router: &Value, nonce: &str, service: String, middlewares: Vec<Value>) -> Value {
     let mut proof = router.clone();
+    proof["service"] = json!(service);
     proof["rule"] = json!(format!("({}) && Header(`{PROOF_HEADER}`, `{nonce}`)", text(router, "rule")));
     proof["priority"] = json!(priority(router) + 1);
     proof["middlewares"] = middlewares.into();
