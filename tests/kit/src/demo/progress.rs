@@ -1,6 +1,5 @@
 //! Following a run of the command: its events, as they come, as lines for people.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -19,8 +18,8 @@ const SILENCE: Duration = Duration::from_secs(150);
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) exit_code: i32,
-    /// Milliseconds by phase.
-    pub(super) phases: BTreeMap<String, u64>,
+    /// Milliseconds by phase, in the order in which they ended.
+    pub(super) phases: Vec<(String, u64)>,
 }
 
 /// Runs the command, which prints one JSON object per line.
@@ -42,13 +41,13 @@ pub(super) fn follow(mut command: Command) -> Result<Ended> {
             text
         })
     });
-    let mut phases = BTreeMap::new();
+    let mut phases = Vec::new();
     let silent = loop {
         match lines.recv_timeout(SILENCE) {
             Ok(line) => {
                 let event: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
-                if let Some(found) = event["phases_ms"].as_object() {
-                    phases = found.iter().map(|(phase, ms)| (phase.clone(), ms.as_u64().unwrap_or(0))).collect();
+                if let (Some("phase_finished"), Some(phase)) = (event["kind"].as_str(), event["phase"].as_str()) {
+                    phases.push((phase.to_owned(), event["took_ms"].as_u64().unwrap_or(0)));
                 }
                 if let Some(text) = sentence(&event) {
                     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -80,7 +79,7 @@ pub(super) fn follow(mut command: Command) -> Result<Ended> {
 fn sentence(event: &Value) -> Option<String> {
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     match event["kind"].as_str()? {
-        "phase_finished" => Some(format!("{:<8} {} ms", text("phase"), event["took_ms"])),
+        "phase_finished" => Some(format!("{:<9} {} ms", text("phase"), event["took_ms"])),
         "note" => Some(text("text")),
         "switched" => Some("the new version gets the traffic".to_owned()),
         "proven" => Some(format!("release {} is proven to serve", event["release"])),

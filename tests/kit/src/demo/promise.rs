@@ -55,7 +55,84 @@ pub(super) fn json(steps: &[Played], releases: Value) -> Value {
             "by_version": load.by_version,
         });
         requests.insert(step.name.to_owned(), books);
-        phases.insert(step.name.to_owned(), json!(step.phases));
+        phases.insert(
+            step.name.to_owned(),
+            Value::Object(step.phases.iter().map(|(phase, ms)| (phase.clone(), json!(ms))).collect()),
+        );
     }
     json!({"requests": requests, "phases_ms": phases, "releases": releases})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::step::Expected;
+    use super::*;
+    use crate::load::{Latency, Mix, Report, Seen};
+
+    /// A refused v3, ten seconds long, as it should be.
+    fn refused() -> Played {
+        let load = Report {
+            due: 2500,
+            sent: 2500,
+            ok: 2500,
+            failed: 0,
+            failures: BTreeMap::new(),
+            samples: Vec::new(),
+            rate: 250,
+            seconds: 10.0,
+            generator_late_max_ms: 1.0,
+            by_version: BTreeMap::from([("v2".to_owned(), 2500)]),
+            seen: BTreeMap::from([("v2".to_owned(), Seen { first_ms: 1.0, last_ms: 9999.0 })]),
+            last_failure_ms: None,
+            timeline: Vec::new(),
+            longest_gap_ms: 8.0,
+            latency_ms: Latency::default(),
+            mix: Mix::default(),
+        };
+        let expected = Expected { exit_code: 30, serving: "v2", silent: Some("v3") };
+        let (margins, took, phases) = ((2.0, 2.1), Duration::from_secs(6), vec![("gate".to_owned(), 100)]);
+        Played { name: "v3", expected, exit_code: 30, load, margins, took, phases, containers: 1 }
+    }
+
+    #[test]
+    fn a_step_as_it_should_be() {
+        assert_eq!(broken(&refused()), [""; 0]);
+        let value = json(&[refused()], json!([{"number": 1}]));
+        assert_eq!(
+            value,
+            json!({
+                "requests": {"v3": {"sent": 2500, "failed": 0, "rate": 250, "seconds": 10.0, "by_version": {"v2": 2500}}},
+                "phases_ms": {"v3": {"gate": 100}},
+                "releases": [{"number": 1}],
+            })
+        );
+    }
+
+    #[test]
+    fn each_promise_can_be_broken() {
+        let told = |change: fn(&mut Played)| {
+            let mut step = refused();
+            change(&mut step);
+            broken(&step).join("; ")
+        };
+        assert_eq!(told(|step| step.exit_code = 0), "v3: exit code 0, not 30");
+        assert_eq!(told(|step| step.load.sent = 2449), "v3: only 2449 of 2450 requests were sent");
+        assert_eq!(told(|step| step.margins.1 = 1.9), "v3: the load spans the command by 2.0 s and 1.9 s");
+        assert_eq!(told(|step| step.containers = 2), "v3: 2 containers are left");
+        let v3 = |step: &mut Played| {
+            step.load.by_version.insert("v3".to_owned(), 1);
+        };
+        assert_eq!(told(v3), "v3: the version that was refused answered 1 requests");
+        let wrong = |step: &mut Played| {
+            step.load.seen.insert("v3".to_owned(), Seen { first_ms: 9500.0, last_ms: 9500.0 });
+        };
+        assert_eq!(told(wrong), "v3: the last second was answered by several versions, or not at all");
+        let failed = |step: &mut Played| {
+            step.load.failed = 2;
+            step.load.failures.insert("reset".to_owned(), 2);
+        };
+        assert_eq!(told(failed), "v3: 2 requests failed: {\"reset\": 2}");
+    }
 }

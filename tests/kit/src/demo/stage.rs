@@ -68,15 +68,14 @@ impl Stage {
     /// Says where everything is that goes on.
     pub(super) fn keep(&mut self) -> Result<()> {
         let bed = &mut self.bed;
-        let (agent, key) = (bed.agent()?.url(), bed.agent()?.key().to_owned());
+        let (agent, folder) = (bed.agent()?.url(), bed.dir().join("client"));
+        let program = bed.command(&[])?.get_program().to_string_lossy().into_owned();
         say(&format!("\nEverything goes on:\n  application  http://{HOST}:{}/", bed.proxy.web().port()));
         say(&format!("  Traefik      {}/dashboard/\n  agent        {agent}", bed.proxy.api_url()));
         say(&format!("  folder       {}", bed.dir().display()));
-        say("\nTry it:");
-        say(&format!("  cd {}", bed.dir().join("client").display()));
-        say(&format!("  export DEPLOY_AGENT_KEY={key} # of this demo only"));
-        say(&format!("  {} status production", bed.command(&[])?.get_program().to_string_lossy()));
-        say(&format!("  {} deploy production --image {}", bed.command(&[])?.get_program().to_string_lossy(), self.v2));
+        say(&format!("\nTry it:\n  cd {}", folder.display()));
+        say(&format!("  {program} status production --agent-key-file agent.key"));
+        say(&format!("  {program} deploy production --agent-key-file agent.key --image {}", self.v2));
         say("\nEnd it:\n  script/demo --stop");
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! One step: its plan, then the command under load.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::progress;
@@ -46,8 +45,8 @@ pub(super) struct Played {
     pub(super) margins: (f64, f64),
     /// How long the command took.
     pub(super) took: Duration,
-    /// Milliseconds by phase.
-    pub(super) phases: BTreeMap<String, u64>,
+    /// Milliseconds by phase, in the order in which they ended.
+    pub(super) phases: Vec<(String, u64)>,
     /// Containers of the service at the end.
     pub(super) containers: usize,
 }
