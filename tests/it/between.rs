@@ -33,9 +33,9 @@ fn follows(stage: &Stage) {
 #[test]
 fn a_plain_up_after_a_deployment_recreates_nothing() {
     let stage = deployed();
-    let before = stage.containers("web");
+    let before = stage.ids("web");
     stage.bed.project.up().expect("up");
-    assert_eq!(stage.containers("web"), before);
+    assert_eq!(stage.ids("web"), before);
     assert_eq!(stage.state()["drift"].as_array().map(Vec::len), Some(0));
 }
 

@@ -30,9 +30,9 @@ fn killed_at(point: &str, setting: Setting, expected: &str) {
     let output = child.wait_with_output().expect("the command ends");
     let code = if expected == "v2" { 0 } else { 30 };
     assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
-    let unchanged = stage.containers("web");
+    let unchanged = stage.ids("web");
     stage.bed.project.up().expect("a plain up");
-    assert_eq!(stage.containers("web"), unchanged, "a plain `docker compose up -d` recreates nothing");
+    assert_eq!(stage.ids("web"), unchanged, "a plain `docker compose up -d` recreates nothing");
 }
 
 fn converged(stage: &Stage, version: &str) -> bool {

@@ -172,6 +172,11 @@ impl Stage {
         self.bed.containers_of(service).expect("docker answers")
     }
 
+    /// The ids of a service's containers.
+    pub(crate) fn ids(&self, service: &str) -> Vec<String> {
+        self.containers(service).into_iter().map(|container| container.id).collect()
+    }
+
     pub(crate) fn serves(&self, version: &str) -> bool {
         self.bed.serves_only(HOST, version)
     }

@@ -93,10 +93,10 @@ fn nothing_to_do_is_said_and_does_nothing() {
     let v2 = stage.version("v2");
     stage.deploy(&v2).expect(0);
     stage.wait("the old container to be gone", || stage.containers("web").len() == 1);
-    let before = stage.containers("web");
+    let before = stage.ids("web");
     let run = stage.deploy(&v2).expect(0);
     assert_eq!(run.result()["changed"], false);
-    assert_eq!(stage.containers("web"), before);
+    assert_eq!(stage.ids("web"), before);
 }
 
 #[test]
