@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::gate::address;
+use super::gate::{address, still_up};
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::file::Proof;
 use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, container_status, prove};
@@ -87,6 +87,10 @@ impl Swap {
             if let Err(why) = self.prove_new(target, proof, before).await {
                 for member in &self.job.new {
                     self.diagnose(member).await;
+                }
+                // A container that ended is the cause, not what the proxy said about it.
+                for container in self.existing(&self.job.new).await? {
+                    still_up(&container)?;
                 }
                 return Err(unproven(why));
             }
