@@ -22,6 +22,9 @@ use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName}
 use crate::event::{DeployEvent, Outcome, Phase, Stamped};
 use crate::signing::fresh_nonce;
 
+/// How often a swap tries to see the containers of the swap before out.
+const RETIRE_TRIES: usize = 3;
+
 /// Why an application cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -209,7 +212,8 @@ impl App {
             requested_by: crate::domain::one_line(&request.requested_by, 100),
             at: Timestamp::now(),
             replicas: (facts.running().count() as u64).max(facts.compose.replicas).max(1),
-            old: members(&self.all_of(service).await.map_err(docker)?),
+            old: members(&facts.containers),
+            serving: members(facts.running()),
         };
         if state.releases.is_empty() {
             self.note_found(&mut inner.state, service, &facts).await.map_err(docker)?;
@@ -217,15 +221,10 @@ impl App {
         let Some(mut journal) = inner.journal.take() else {
             return Err(refusal(Reason::Unavailable, "the application is being opened", "try again in a moment"));
         };
-        let journaled = journal.append(&Record::Accepted { accepted: Box::new(accepted.clone()) });
-        if let Err(error) = journaled {
+        if let Err(error) = self.begin(&inner.state, &mut journal, &accepted) {
             inner.journal = Some(journal);
-            let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            return Err(refusal(
-                Reason::StateUnusable,
-                format!("{error}{why}"),
-                "free space in `state_dir` on the host",
-            ));
+            let hint = "free space in `state_dir` on the host, and make it writable for the agent";
+            return Err(refusal(Reason::StateUnusable, error, hint));
         }
         let login = request
             .credential
@@ -233,6 +232,19 @@ impl App {
         let answer = deployment(&self.site, &accepted, None, None, false);
         self.launch(&mut inner, Job::new(accepted), journal, login);
         Ok(answer)
+    }
+
+    /// Journals the beginning. A journal that still holds the deployment before, because its end could not be stored
+    /// then, is settled first.
+    fn begin(&self, state: &AppState, journal: &mut Journal, accepted: &Accepted) -> Result<(), String> {
+        fn told(error: &dyn std::error::Error) -> String {
+            error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+        }
+        if !journal.is_empty() {
+            state.store(&self.site.folder).map_err(|error| told(&error))?;
+            journal.clear().map_err(|error| told(&error))?;
+        }
+        journal.append(&Record::Accepted { accepted: Box::new(accepted.clone()) }).map_err(|error| told(&error))
     }
 
     /// The image by digest where it has one, and its name for compose.
@@ -253,10 +265,6 @@ impl App {
                 ))
             }
         }
-    }
-
-    async fn all_of(&self, service: &ServiceName) -> Result<Vec<crate::clients::docker::Container>, DockerError> {
-        self.site.engine.service_containers(self.site.compose.project(), service.as_str()).await
     }
 
     /// Takes the version that was found running in as release 1, so that there is something to go back to.
@@ -283,6 +291,10 @@ impl App {
     fn launch(self: &Arc<Self>, inner: &mut Inner, job: Job, journal: Journal, credential: Option<RegistryLogin>) {
         let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
         let cancel = CancelGate::default();
+        if job.switching {
+            // It was committed before it was interrupted; nobody can have cancelled it since.
+            let _ = cancel.commit();
+        }
         let service = job.accepted.service.clone();
         inner.running =
             Some(Running { accepted: job.accepted.clone(), events: events.clone(), cancel: cancel.clone() });
@@ -408,9 +420,13 @@ impl App {
         left
     }
 
-    /// A swap counts its containers: those of the swap before must be gone first.
+    /// A swap counts its containers, so those of the swap before go first. One that cannot be removed does not hold the
+    /// swap up for ever: it is counted, and tried again afterwards.
     async fn wait_seen_out(&self, service: &ServiceName) {
-        while !self.service_state(service).await.retiring.is_empty() {
+        for _ in 0..RETIRE_TRIES {
+            if self.service_state(service).await.retiring.is_empty() {
+                return;
+            }
             self.retire(service).await;
         }
     }
@@ -551,7 +567,7 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
         dropped = service.push(release.clone());
         service.members = job.new.clone();
         service.override_image = Some(job.accepted.image_name.clone());
-        service.retiring = job.accepted.old.clone();
+        service.retiring.extend(job.accepted.old.iter().cloned());
     }
     state.finish(&job.accepted, ended, job.release.as_ref().map(|release| release.number));
     dropped
