@@ -1,7 +1,9 @@
 //! The bed itself: its parts, put together.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -171,6 +173,7 @@ impl Bed {
             "app: {app}\nenvironments:\n  production:\n    target:\n      vps: {{agent: {}, service: {service}}}\n",
             agent.url()
         ))?;
+        self.write_key(agent.key())?;
         Ok(self.agent.insert(agent))
     }
 
@@ -191,6 +194,14 @@ impl Bed {
         let file = dir.join("deploy.yml");
         let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&file, text));
         written.map_err(|error| BedError::file(&file, &error))
+    }
+
+    /// Beside `deploy.yml`, for `--agent-key-file agent.key`.
+    fn write_key(&self, key: &str) -> Result<()> {
+        let path = self.dir.join("client/agent.key");
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let written = file.and_then(|mut file| file.write_all(key.as_bytes()));
+        written.map_err(|error| BedError::file(&path, &error))
     }
 
     fn program(&self) -> Result<&Path> {
