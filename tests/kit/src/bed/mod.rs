@@ -7,6 +7,7 @@
 
 mod agent;
 mod agent_config;
+mod client;
 mod compose;
 mod error;
 mod http;
