@@ -5,7 +5,7 @@ use kit::bed::{AgentOptions, AgentService, AppImage, BedOptions, ComposeFile, Co
 use super::transcript::{Plain, World};
 use crate::stage::{Setting, Stage, web};
 
-/// Services of one host, each in the way of its own deployment, but for the last two.
+/// Services of one host, each in the way of its own deployment.
 const BLOCKED: [&str; 7] = ["named", "published", "uploads", "hostnet", "blind", "lonely", "hostless"];
 
 fn routed(name: &str, image: &str) -> ComposeService {

@@ -13,13 +13,13 @@ use super::transcript::{Plain, World};
 use crate::request::Request;
 use crate::stage::{Setting, Stage};
 
-/// An agent with two applications, and a key for each.
+/// An agent with an application that works and two that do not, and a key for either sort.
 struct Scene {
     stage: Stage,
     to: SocketAddr,
     /// For the application of the bed's name.
     key: AgentKey,
-    /// For application `other`.
+    /// For the applications `other` and `third`.
     other: AgentKey,
     plain: Plain,
     told: String,
@@ -29,15 +29,15 @@ impl Scene {
     fn new() -> Self {
         let options = AgentOptions {
             services: vec![AgentService::new("web"), AgentService::new("ghost")],
-            // Goes on where `apps` ends: a second application, whose compose file does not exist.
-            extra: "  other:\n    project: nowhere\n    dir: /nonexistent\n    images: [docker.io/badgery/other]\n    services: {web: {probe: /healthz}}\n".to_owned(),
+            // Goes on where `apps` ends: two applications of whose compose files nothing is there.
+            extra: "  other:\n    project: nowhere\n    dir: /nonexistent\n    images: [docker.io/badgery/other]\n    services: {web: {probe: /healthz}}\n  third:\n    project: nowhere-too\n    dir: /\n    files: [nonexistent.yaml]\n    images: [docker.io/badgery/third]\n    services: {web: {probe: /healthz}}\n".to_owned(),
             ..AgentOptions::default()
         };
         let mut stage = Stage::set(Setting { agent: options, ..Setting::default() });
         let other = AgentKey::generate(stage.bed.name(), "second").expect("a key");
         let agent = stage.bed.agent().expect("an agent");
         let config = std::fs::read_to_string(agent.config()).expect("reads");
-        let second = format!("keys:\n  - {{id: second, ed25519: {}, apps: [other]}}\n", other.public_base64());
+        let second = format!("keys:\n  - {{id: second, ed25519: {}, apps: [other, third]}}\n", other.public_base64());
         std::fs::write(agent.config(), config.replacen("keys:\n", &second, 1)).expect("writes");
         agent.restart(&[]).expect("starts with two keys");
         let (to, key) = (agent.address(), AgentKey::parse(agent.key()).expect("a key"));
@@ -124,8 +124,10 @@ fn each_is_refused_and_changes_nothing() {
     let unknown = Request::get(&scene.services("db")).signed(&scene.key);
     scene.refused("an unknown service", 404, &unknown);
     let ghost = Request::get(&scene.services("ghost")).signed(&scene.key);
-    scene.refused("a service that no compose file defines", 503, &ghost);
+    scene.refused("a service that no compose file defines", 404, &ghost);
     let nowhere = Request::get("/v1/apps/other/services/web").signed(&scene.other);
+    scene.refused("a project folder that does not exist", 503, &nowhere);
+    let nowhere = Request::get("/v1/apps/third/services/web").signed(&scene.other);
     scene.refused("a compose file that does not exist", 503, &nowhere);
     scene.refused("an unknown deployment", 404, &Request::get("/v1/deployments/d-0123456789ab").signed(&scene.key));
     scene.refused("an unknown path", 404, &Request::get("/v2/everything").signed(&scene.key));

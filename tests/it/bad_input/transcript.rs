@@ -33,12 +33,14 @@ impl Plain {
             .and(bed.proxy.websecure(), "<websecure>");
         let name = bed.name().to_owned();
         let agent = bed.agent().expect("an agent");
-        plain.and(agent.address(), "<agent>").and(name, "<name>")
+        plain.and(agent.address(), "<agent>").and(name, "<stage>")
     }
 
     pub(super) fn tidy(&self, text: &str) -> String {
         let text = self.0.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         let text = hidden(&text, "sha256:", 64, "<digest>");
+        // Its first digits, where there is room for no more.
+        let text = hidden(&text, "sha256:", 12, "<12 digits>");
         let text = hidden(&text, "shell-", 32, "<key>");
         hidden(&text, "d-", 12, "<id>")
     }
@@ -68,7 +70,7 @@ fn hidden(text: &str, prefix: &str, digits: usize, name: &str) -> String {
 
 /// The command in an empty environment, in `folder`; ended after 20 s, for an agent that starts although it must not.
 pub(super) fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("timeout");
+    let mut command = Command::new("/usr/bin/timeout");
     command.args(["20", env!("CARGO_BIN_EXE_deploy-action")]).args(arguments).env_clear().current_dir(folder);
     #[expect(clippy::disallowed_methods, reason = "programs are found where the machine has them")]
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
