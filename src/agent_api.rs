@@ -56,7 +56,7 @@ pub struct ApiError {
     pub hint: Option<String>,
     /// Who is in the way, where the code is `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holder: Option<Holder>,
+    pub holder: Option<Box<Holder>>,
 }
 
 /// The deployment that holds an application.

@@ -70,6 +70,21 @@ fn a_rival_router_two_above() {
 }
 
 #[test]
+fn a_rival_router_that_takes_everything() {
+    let setting = Setting::default().compose(|image| {
+        let rival = ComposeService::new("other", image)
+            .routed("PathPrefix(`/`)")
+            .label("traefik.http.routers.other.priority", "1000");
+        ComposeFile::of(web(image)).and(rival)
+    });
+    let (stage, run) = deploy(setting);
+    assert_eq!(run.expect(30).reason(), "adopt_failed");
+    let up = stage.bed.proxy.api("/api/http/services/web@docker").expect("the service");
+    assert!(up["serverStatus"].to_string().contains("UP"), "Traefik's list says UP: {up}");
+    assert_eq!(stage.ids("web").len(), 1);
+}
+
+#[test]
 fn a_file_provider_that_looks_elsewhere() {
     let proxy = ProxyOptions { files_elsewhere: true, ..ProxyOptions::default() };
     let bed = BedOptions { proxy, ..BedOptions::with(env!("CARGO_BIN_EXE_deploy-action")) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::bed::{AppImage, BedOptions, ComposeFile, ComposeService};
+use kit::bed::{AppImage, ComposeFile, ComposeService};
 use kit::load::{Load, LoadConfig, Report, Running};
 
 use crate::stage::{HOST, Run, Setting, Stage, web};
@@ -176,12 +176,50 @@ fn a_version_that_cannot_work_is_removed() {
 }
 
 #[test]
-fn the_bed_differs_where_a_test_says_so() {
-    // A Traefik whose default idle timeout is long still drains: our own transport counts.
-    let stage =
-        Stage::set(Setting { bed: BedOptions::with(env!("CARGO_BIN_EXE_deploy-action")), ..Setting::default() });
-    let run = stage.deploy(&stage.version("v2")).expect(0);
-    let drained = run.events("drained");
-    assert_eq!(drained.len(), 1, "{}", run.shown());
-    assert_eq!(drained[0]["open"], 0);
+fn a_first_deployment_that_fails_leaves_nothing() {
+    let stage = Stage::set(Setting { up: false, ..Setting::default() });
+    let run = stage.deploy(&stage.push(&AppImage::version("v2").mode("error-500-host"))).expect(30);
+    assert_eq!(run.reason(), "proof_failed");
+    assert_eq!(stage.ids("web"), Vec::<String>::new());
+    assert_eq!(stage.bed.proxy.servers("web@file"), Vec::<String>::new());
+    stage.deploy(&stage.version("v3")).expect(0);
+    stage.assert_serves("v3");
+}
+
+#[test]
+fn an_image_that_no_registry_has_is_gone_back_to() {
+    let stage = Stage::set(Setting { up: false, ..Setting::default() });
+    let local = format!("{}-local:v1", stage.bed.name());
+    // The same content under a name of its own: an image without a digest.
+    let context = stage.bed.dir().join("local");
+    std::fs::create_dir_all(&context).expect("a folder");
+    let (name, _) = stage.v1.split_once('@').expect("a digest");
+    let dockerfile = format!("FROM {name}:v1\nENV LOCAL=1\n");
+    std::fs::write(context.join("Dockerfile"), dockerfile).expect("writes");
+    stage.bed.machine.docker(&["build", "-q", "-t", &local, &context.to_string_lossy()]).expect("builds");
+    stage.bed.project.write("compose.yaml", &ComposeFile::of(web(&local)).render(stage.bed.name())).expect("writes");
+    stage.bed.project.up().expect("up");
+    stage.wait("version 1", || stage.serves("v1"));
+    stage.deploy(&stage.version("v2")).expect(0);
+    stage.rollback().expect(0);
+    stage.assert_serves("v1");
+    stage.wait("the old container to be gone", || stage.ids("web").len() == 1);
+    let before = stage.ids("web");
+    stage.bed.project.up().expect("up");
+    assert_eq!(stage.ids("web"), before, "a plain up recreates nothing");
+    stage.bed.project.compose(&["down"]).expect("down");
+    stage.bed.machine.docker(&["rmi", &local]).expect("cleans up");
+}
+
+#[test]
+fn back_to_back_deployments() {
+    let stage = Stage::set(Setting::service(|service| service.verify_for = "0".to_owned()));
+    let running = load(&stage);
+    for version in ["v2", "v3", "v4", "v5"] {
+        stage.deploy(&stage.version(version)).expect(0);
+    }
+    let report = finish(running);
+    assert_eq!(report.failed, 0, "{:?} {:?}", report.failures, report.samples);
+    stage.assert_serves("v5");
+    stage.wait("the old containers to be gone", || stage.ids("web").len() == 1);
 }

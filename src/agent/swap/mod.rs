@@ -14,7 +14,6 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -96,6 +95,8 @@ pub struct Swap {
     pub site: Arc<Site>,
     /// Its service.
     pub service: ServiceName,
+    /// Its part of `agent.yml`.
+    pub config: ServiceConfig,
     /// The service's state when it began.
     pub state: ServiceState,
     /// The images of the live override when it began.
@@ -213,17 +214,6 @@ impl Swap {
 
     fn note(&self, text: impl Into<String>) {
         self.events.emit(DeployEvent::Note { text: text.into() });
-    }
-
-    fn config(&self) -> ServiceConfig {
-        self.site.service(&self.service).cloned().unwrap_or_else(|| ServiceConfig {
-            probe: None,
-            proof: None,
-            verify_for: Duration::ZERO,
-            drain_timeout: Duration::ZERO,
-            gate_timeout: Duration::ZERO,
-            overlap: false,
-        })
     }
 
     async fn facts(&self) -> Result<Facts, Fault> {

@@ -61,7 +61,7 @@ impl Swap {
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
         let serving: Vec<String> = self
-            .existing(&self.job.accepted.old)
+            .existing(&self.job.accepted.serving)
             .await?
             .into_iter()
             .filter(Container::running)
