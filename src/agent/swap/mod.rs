@@ -71,13 +71,20 @@ impl From<DockerError> for Fault {
 
 impl From<FactsError> for Fault {
     fn from(error: FactsError) -> Self {
-        let reason = match &error {
-            FactsError::Docker(_) => Reason::DockerUnavailable,
-            FactsError::Compose(_) => Reason::ComposeFailed,
-            FactsError::Traefik(_) => Reason::TraefikUnreachable,
-            FactsError::NoService { .. } => Reason::UnknownService,
+        let (reason, mend) = match &error {
+            FactsError::Docker(_) => (Reason::DockerUnavailable, "start the Docker Engine"),
+            FactsError::Compose(_) => {
+                (Reason::ComposeFailed, "mend the compose files, or `dir` and `files` of the application in agent.yml")
+            }
+            FactsError::Traefik(_) => (
+                Reason::TraefikUnreachable,
+                "start Traefik, or set `traefik.api` in agent.yml to where its API listens",
+            ),
+            FactsError::NoService { .. } => {
+                (Reason::UnknownService, "name one of those in deploy.yml, and in agent.yml under `services`")
+            }
         };
-        Self::new(reason, error.to_string()).hint("`deploy-action agent doctor` on the host checks all of it")
+        Self::new(reason, error.to_string()).hint(format!("{mend}; `deploy-action agent doctor` on the host checks it"))
     }
 }
 
