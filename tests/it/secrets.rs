@@ -6,29 +6,32 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use kit::bed::{AppImage, ComposeFile, run};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kit::bed::{AppImage, ComposeFile, Registry, run};
 
 use crate::stage::{Setting, Stage, web};
 
 /// The password for pulls.
 const PULL: &str = "canary-pull-5f1c9a77e0b2";
+/// The same as a registry keeps it.
+const PULL_BCRYPT: &str = "robot:$2y$05$abcdefghijklmnopqrstuu.989sFuawQT371d1nOr1g4WQR0X2UGm\n";
 /// A value in the environment of the application, in its compose file.
 const ENVIRONMENT: &str = "canary-environment-83d1c6f4";
-/// Where the application's own secret may be: what its owner wrote.
-const ALLOWED: [&str; 1] = ["project/compose.yaml"];
+/// Where secrets belong: the compose file of the application's owner, and the caller's key file.
+const ALLOWED: [&str; 2] = ["project/compose.yaml", "client/agent.key"];
 
 /// The spellings in which a secret could get out: itself, in hexadecimal, and in base64 at any position of a longer text.
-fn spellings(secret: &str) -> Vec<Vec<u8>> {
-    let mut found = vec![secret.to_owned(), secret.bytes().map(|byte| format!("{byte:02x}")).collect()];
+fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut found = vec![secret.to_owned(), hex.into_bytes()];
     for before in 0..3 {
-        let text = STANDARD.encode([&vec![b'x'; before], secret.as_bytes()].concat());
+        let text = STANDARD.encode([&vec![b'x'; before], secret].concat());
         // The first and the last characters hold bits of the neighbours.
         let inside = text.trim_end_matches('=');
         let inside = &inside[if before == 0 { 0 } else { 4 }..inside.len() - 1];
-        found.extend([inside.to_owned(), inside.replace('+', "-").replace('/', "_")]);
+        found.extend([inside.to_owned(), inside.replace('+', "-").replace('/', "_")].map(String::into_bytes));
     }
-    found.into_iter().map(String::into_bytes).collect()
+    found
 }
 
 struct Canaries(Vec<(&'static str, Vec<Vec<u8>>)>);
@@ -37,8 +40,13 @@ impl Canaries {
     fn of(stage: &mut Stage) -> Self {
         let key = stage.bed.agent().expect("an agent").key().to_owned();
         let seed = key.rsplit(':').next().expect("a seed").to_owned();
-        let secrets =
-            [("the agent's key", seed), ("the pull credential", PULL.into()), ("the environment", ENVIRONMENT.into())];
+        let bytes = URL_SAFE_NO_PAD.decode(&seed).expect("base64url");
+        let secrets = [
+            ("the agent's key", seed.into_bytes()),
+            ("the agent's key as bytes", bytes),
+            ("the pull credential", PULL.into()),
+            ("the environment", ENVIRONMENT.into()),
+        ];
         Self(secrets.map(|(name, secret)| (name, spellings(&secret))).into())
     }
 
@@ -137,4 +145,32 @@ fn no_canary_is_ever_found() {
     canaries.not_below(stage.bed.dir());
     canaries.not_in("Traefik's log", stage.bed.proxy.log().expect("a log").as_bytes());
     assert!(stage.agent_log().contains("TRACE"), "everything was logged");
+}
+
+#[test]
+fn a_private_registry_asks_for_the_credential() {
+    let mut stage = Stage::new();
+    let canaries = Canaries::of(&mut stage);
+    let v2 = stage.version("v2");
+    let private = Registry::private(&stage.bed.machine, stage.bed.dir(), PULL_BCRYPT).expect("a registry");
+    let (from, to) = (stage.bed.registry.repository("hello"), private.repository("hello"));
+    let agent = stage.bed.agent().expect("an agent");
+    let config = fs::read_to_string(agent.config()).expect("reads").replace(&from, &to);
+    fs::write(agent.config(), config).expect("writes");
+    agent.restart(&[("DEPLOY_LOG", "trace")]).expect("starts");
+
+    let v2 = v2.replace(&from, &to);
+    for password in [None, Some("wrong")] {
+        let mut command = stage.bed.command(&["deploy", "production", "--image", &v2]).expect("a command");
+        if let Some(password) = password {
+            command.env("DEPLOY_REGISTRY_USERNAME", "robot").env("DEPLOY_REGISTRY_PASSWORD", password);
+        }
+        let output = run(&mut command, Duration::from_secs(60)).expect("runs");
+        assert_eq!(output.code, 30, "{output:?}");
+        assert!(output.stderr.contains("pull_failed"), "{output:?}");
+        stage.assert_serves("v1");
+    }
+    silent(&stage, &canaries, "trace", &["deploy", "production", "--image", &v2], 0);
+    stage.assert_serves("v2");
+    canaries.not_below(stage.bed.dir());
 }

@@ -114,8 +114,6 @@ fn each_is_refused_and_what_lifts_it_lifts_it() {
     other_files(&mut scene);
     scene.stage.bed.proxy.stop().expect("Traefik stops");
     scene.refused("traefik_down", 13, &["deploy", "proven", "--image", &v2]);
-    // Not among what a bed removes by itself: its network has compose's name.
-    scene.stage.bed.project.compose(&["down", "--timeout", "1"]).expect("down");
 }
 
 /// Taken on, and given up by the agent: containers and routes stay as they are.

@@ -17,6 +17,9 @@ const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 
+/// The file in a bed's folder that names the addresses of its registries, a line each.
+pub(super) const ADDRESSES: &str = "registry.addresses";
+
 /// The running registry.
 #[derive(Debug)]
 pub struct Registry {
@@ -26,16 +29,32 @@ pub struct Registry {
 
 impl Registry {
     pub(super) fn start(machine: &Machine, dir: &Path) -> Result<Self> {
-        let config = dir.join("registry.yml");
+        Self::serve(machine, dir, "registry", "")
+    }
+
+    /// A second door to what the bed of this folder has pushed, for those who log in only. `htpasswd` is a line
+    /// `user:bcrypt`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn private(machine: &Machine, dir: &Path, htpasswd: &str) -> Result<Self> {
+        let users = dir.join("private-registry.users");
+        fs::write(&users, htpasswd).map_err(|error| BedError::file(&users, &error))?;
+        let path = super::yaml::quoted(&users.to_string_lossy());
+        Self::serve(machine, dir, "private-registry", &format!("auth: {{htpasswd: {{realm: bed, path: {path}}}}}\n"))
+    }
+
+    fn serve(machine: &Machine, dir: &Path, name: &str, extra: &str) -> Result<Self> {
+        let config = dir.join(format!("{name}.yml"));
         let text = format!(
             "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-             http: {{addr: \"127.0.0.1:0\", secret: bed}}\n",
+             http: {{addr: \"127.0.0.1:0\", secret: bed}}\n{extra}",
             super::yaml::quoted(&dir.join("registry").to_string_lossy())
         );
         fs::write(&config, text).map_err(|error| BedError::file(&config, &error))?;
         let mut command = machine.command(&machine.registry);
-        let mut process = Process::start(command.arg("serve").arg(&config), dir, "registry")?;
+        let mut process = Process::start(command.arg("serve").arg(&config), dir, name)?;
         let address = wait_for_some("the registry to listen", Duration::from_secs(20), || {
             if let Some(code) = process.ended(Duration::ZERO)? {
                 return Err(BedError::new(format!("bed: the registry ended with {code}:\n{}", process.said())));
@@ -46,8 +65,9 @@ impl Registry {
             Ok(rest.and_then(|rest| rest.split(['"', ',', ' ', '\n']).next()?.parse().ok()))
         })?;
         // Read by whoever removes the images of a crashed bed.
-        let note = dir.join("registry.address");
-        fs::write(&note, format!("{address}")).map_err(|error| BedError::file(&note, &error))?;
+        let note = dir.join(ADDRESSES);
+        let noted = fs::read_to_string(&note).unwrap_or_default();
+        fs::write(&note, format!("{noted}{address}\n")).map_err(|error| BedError::file(&note, &error))?;
         Ok(Self { address, process })
     }
 

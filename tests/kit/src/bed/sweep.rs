@@ -10,6 +10,7 @@ use super::LABEL;
 use super::error::Result;
 use super::machine::Machine;
 use super::process::{end_all, started};
+use super::registry::ADDRESSES;
 
 /// The file in a bed's folder that tells who made it: process id and start time.
 const OWNER: &str = "owner";
@@ -129,7 +130,7 @@ pub fn remove(machine: &Machine, name: &str) {
         "--format",
         "{{.Repository}}:{{.Tag}}",
     ]);
-    if let Ok(address) = fs::read_to_string(dir.join("registry.address")) {
+    for address in fs::read_to_string(dir.join(ADDRESSES)).unwrap_or_default().lines() {
         let reference = format!("reference={address}/*");
         images.extend(list(&[
             "images",
