@@ -14,7 +14,8 @@
 //! Every failure is an [`ApiError`].
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::{AppName, DeploymentId, IdempotencyKey, ImageRef, Reason, Secret, ServiceName};
 use crate::event::{Outcome, Phase, Stamped};
@@ -55,7 +56,7 @@ pub struct ApiError {
     pub hint: Option<String>,
     /// Who is in the way, where the code is `busy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holder: Option<Holder>,
+    pub holder: Option<Box<Holder>>,
 }
 
 /// The deployment that holds an application.
@@ -117,8 +118,15 @@ pub struct DeployRequest {
     #[serde(default)]
     pub requested_by: String,
     /// For a private registry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "credential", skip_serializing_if = "Option::is_none")]
     pub credential: Option<PullCredential>,
+}
+
+/// Reads a credential; an error repeats nothing of it.
+fn credential<'de, D: Deserializer<'de>>(input: D) -> Result<Option<PullCredential>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(input)?;
+    let read = value.map(serde_json::from_value::<PullCredential>).transpose();
+    read.map_err(|_| D::Error::custom("`credential` is not an object with the texts `username` and `password`"))
 }
 
 /// A deployment as it stands.

@@ -19,7 +19,7 @@ pub struct Stamped {
     pub event: DeployEvent,
 }
 
-/// The parts of a swap, in their order (`design`: phases of a swap).
+/// The parts of a swap, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

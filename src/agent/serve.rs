@@ -40,8 +40,10 @@ pub fn load(path: &Path) -> Result<AgentConfig, Failure> {
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::new(Reason::ConfigInvalid, format!("{shown} is not UTF-8 text")).hint("save it as UTF-8")
     })?;
-    config::parse(&shown, &text, weak_key)
-        .map_err(|problems| Failure::new(Reason::ConfigInvalid, problems.to_string().trim_end().to_owned()))
+    config::parse(&shown, &text, weak_key).map_err(|problems| {
+        let all = problems.to_string();
+        Failure::new(Reason::ConfigInvalid, format!("{}\n{}", problems.summary(), all.trim_end()))
+    })
 }
 
 /// Serves until the future is dropped.
@@ -57,7 +59,7 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
         Failure::new(Reason::ComposeFailed, "`docker compose` does not run")
             .kind(crate::failure::Kind::Preflight)
             .because(error)
-            .hint("install the compose plugin, version 2.20 or newer: https://docs.docker.com/compose/install/linux/")
+            .hint("install the `docker` command with its compose plugin, version 2.20 or newer: https://docs.docker.com/compose/install/linux/")
     })?;
     let state = |what: &str, error: std::io::Error| {
         Failure::new(Reason::StateUnusable, format!("the state folder {} cannot be {what}", config.state_dir.display()))

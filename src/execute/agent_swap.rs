@@ -15,7 +15,7 @@ use crate::event::{DeployEvent, Phase};
 use crate::failure::{Failure, Kind};
 use crate::plan::AgentSwap;
 
-/// How long a cancelled run still watches for the end (`design` 8.1).
+/// How long a cancelled run still watches for the end.
 const LET_GO: Duration = Duration::from_secs(5);
 /// Pause after a lost connection, and after a page that came at once and was empty.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -256,7 +256,7 @@ fn notes(input: &PlanInput, report: &PlanReport, status: &ServiceStatus) -> Vec<
     if acts && report.rollback {
         notes.push("a rollback changes the image only: today's compose file stays in force".to_owned());
     }
-    if status.routing == Routing::Labels {
+    if status.routing == Routing::Labels && (acts || count(status) > 0) {
         notes.push(if !acts {
             "the route is still served from its labels; the first deployment that changes something takes it over".to_owned()
         } else if count(status) > 0 {

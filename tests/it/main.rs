@@ -1,1 +1,15 @@
-fn main() {}
+//! End-to-end tests: the real binary, Docker Engine, compose, registry and Traefik.
+//!
+//! Each test has a bed of its own and removes it. `script/test` prepares the machine; nothing here is skipped.
+
+mod request;
+mod stage;
+
+mod bad_input;
+mod between;
+mod crash;
+mod proof;
+mod race;
+mod secrets;
+mod swap;
+mod unit;

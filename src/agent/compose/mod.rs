@@ -32,6 +32,9 @@ const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
 /// Why compose did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
+    /// The project's folder is not there.
+    #[error("the project's folder {0} does not exist")]
+    NoFolder(PathBuf),
     /// The command could not be run.
     #[error("`docker compose` could not be run")]
     Spawn(#[source] io::Error),
@@ -224,6 +227,10 @@ impl Compose {
             all.extend(["--file".into(), path.into()]);
         }
         all.extend(arguments.iter().map(OsString::from));
+        if !self.dir.is_dir() {
+            // Else the system says "no such file", and nobody knows which.
+            return Err(ComposeError::NoFolder(self.dir.clone()));
+        }
         run(&self.env, &self.dir, all, lock).await
     }
 }

@@ -105,3 +105,16 @@ pub struct ServiceConfig {
     /// `overlap: allowed`: two versions may share a read-write volume for the length of a swap.
     pub overlap: bool,
 }
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            probe: None,
+            proof: None,
+            verify_for: DEFAULT_VERIFY_FOR,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            gate_timeout: DEFAULT_GATE_TIMEOUT,
+            overlap: false,
+        }
+    }
+}

@@ -75,6 +75,12 @@ impl Journal {
         Ok(())
     }
 
+    /// True where it holds no record.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.seq == 0
+    }
+
     /// Empties the journal after its end was taken into the state.
     ///
     /// # Errors

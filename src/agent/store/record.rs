@@ -36,8 +36,10 @@ pub struct Accepted {
     pub requested_by: String,
     /// When.
     pub at: Timestamp,
-    /// The containers that served before.
+    /// Every container that was there before, whatever its state.
     pub old: Vec<Member>,
+    /// Those of them that ran.
+    pub serving: Vec<Member>,
     /// How many containers the new release gets.
     pub replicas: u64,
 }

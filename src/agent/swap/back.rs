@@ -57,7 +57,7 @@ impl Swap {
     /// The containers from before, running again where something stopped them.
     async fn serving_old(&self) -> Result<Vec<Container>, Fault> {
         let mut serving = Vec::new();
-        for container in self.existing(&self.job.accepted.old).await? {
+        for container in self.existing(&self.job.accepted.serving).await? {
             if !container.running() && self.job.switching {
                 self.site.engine.start(&container.id).await?;
             }

@@ -64,8 +64,8 @@ impl Swap {
         let began = self.begin(Phase::Create);
         let project = self.site.compose.project().to_owned();
         let before = self.site.engine.service_containers(&project, self.service.as_str()).await?;
-        let known = &self.job.accepted.old;
-        if let Some(stranger) = before.iter().find(|container| !known.iter().any(|member| member.id == container.id)) {
+        let known = |id: &str| self.job.accepted.old.iter().chain(&self.state.retiring).any(|member| member.id == id);
+        if let Some(stranger) = before.iter().find(|container| !known(&container.id)) {
             return Err(Fault::new(
                 Reason::ChangedUnderneath,
                 format!("container {} appeared since the deployment began", stranger.name),

@@ -98,7 +98,7 @@ impl Swap {
     }
 
     async fn pass_gate(&self, member: &Member, probing: &Probing, facts: &Facts) -> Result<(), Fault> {
-        let limit = self.config().gate_timeout;
+        let limit = self.config.gate_timeout;
         let until = Instant::now() + limit;
         let mut container = self.site.engine.container(&member.id).await?;
         let mut inspected = Instant::now();

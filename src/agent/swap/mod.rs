@@ -14,7 +14,6 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -72,13 +71,20 @@ impl From<DockerError> for Fault {
 
 impl From<FactsError> for Fault {
     fn from(error: FactsError) -> Self {
-        let reason = match &error {
-            FactsError::Docker(_) => Reason::DockerUnavailable,
-            FactsError::Compose(_) => Reason::ComposeFailed,
-            FactsError::Traefik(_) => Reason::TraefikUnreachable,
-            FactsError::NoService { .. } => Reason::UnknownService,
+        let (reason, mend) = match &error {
+            FactsError::Docker(_) => (Reason::DockerUnavailable, "start the Docker Engine"),
+            FactsError::Compose(_) => {
+                (Reason::ComposeFailed, "mend the compose files, or `dir` and `files` of the application in agent.yml")
+            }
+            FactsError::Traefik(_) => (
+                Reason::TraefikUnreachable,
+                "start Traefik, or set `traefik.api` in agent.yml to where its API listens",
+            ),
+            FactsError::NoService { .. } => {
+                (Reason::UnknownService, "name one of those in deploy.yml, and in agent.yml under `services`")
+            }
         };
-        Self::new(reason, error.to_string()).hint("`deploy-action agent doctor` on the host checks all of it")
+        Self::new(reason, error.to_string()).hint(format!("{mend}; `deploy-action agent doctor` on the host checks it"))
     }
 }
 
@@ -89,6 +95,8 @@ pub struct Swap {
     pub site: Arc<Site>,
     /// Its service.
     pub service: ServiceName,
+    /// Its part of `agent.yml`.
+    pub config: ServiceConfig,
     /// The service's state when it began.
     pub state: ServiceState,
     /// The images of the live override when it began.
@@ -206,17 +214,6 @@ impl Swap {
 
     fn note(&self, text: impl Into<String>) {
         self.events.emit(DeployEvent::Note { text: text.into() });
-    }
-
-    fn config(&self) -> ServiceConfig {
-        self.site.service(&self.service).cloned().unwrap_or_else(|| ServiceConfig {
-            probe: None,
-            proof: None,
-            verify_for: Duration::ZERO,
-            drain_timeout: Duration::ZERO,
-            gate_timeout: Duration::ZERO,
-            overlap: false,
-        })
     }
 
     async fn facts(&self) -> Result<Facts, Fault> {

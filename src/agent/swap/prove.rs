@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::gate::address;
+use super::gate::{address, still_up};
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::file::Proof;
 use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, container_status, prove};
@@ -61,7 +61,7 @@ impl Swap {
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
         let serving: Vec<String> = self
-            .existing(&self.job.accepted.old)
+            .existing(&self.job.accepted.serving)
             .await?
             .into_iter()
             .filter(Container::running)
@@ -87,6 +87,10 @@ impl Swap {
             if let Err(why) = self.prove_new(target, proof, before).await {
                 for member in &self.job.new {
                     self.diagnose(member).await;
+                }
+                // A container that ended is the cause, not what the proxy said about it.
+                for container in self.existing(&self.job.new).await? {
+                    still_up(&container)?;
                 }
                 return Err(unproven(why));
             }

@@ -115,7 +115,7 @@ impl Swap {
     /// The requests that prove the route.
     pub(super) fn targets(&self, route: &CompiledRoute) -> Result<Vec<Target>, Fault> {
         let Some(traefik) = &self.site.traefik else { return Ok(Vec::new()) };
-        let config = self.config();
+        let config = &self.config;
         let probe = config.probe.as_ref().map_or("/", |probe| probe.path.as_str());
         targets(route, config.proof.as_deref(), probe, &traefik.config.entrypoints)
             .map_err(|blocker| Fault::new(Reason::Blocked, blocker.message).hint(blocker.hint))

@@ -29,11 +29,11 @@ impl Swap {
                 )
             })?;
         }
-        let window = self.config().verify_for;
+        let window = self.config.verify_for;
         let (watched, drain) = tokio::join!(self.watch(window), tokio::time::timeout(window, self.drain_old()));
         watched?;
-        if drain.is_err() {
-            let limit = self.config().drain_timeout.as_secs();
+        if drain.is_err() && !window.is_zero() {
+            let limit = self.config.drain_timeout.as_secs();
             self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
         }
         self.end(Phase::Verify, began);
@@ -106,7 +106,7 @@ impl Swap {
     /// Waits until the old containers hold no connection of the proxy.
     async fn drain_old(&self) {
         let began = Instant::now();
-        let open = self.drain(&self.job.accepted.old, self.config().drain_timeout).await;
+        let open = self.drain(&self.job.accepted.serving, self.config.drain_timeout).await;
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.events.emit(DeployEvent::Drained { open, took_ms });
     }

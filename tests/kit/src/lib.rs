@@ -2,4 +2,5 @@
 
 pub mod app;
 pub mod bed;
+pub mod demo;
 pub mod load;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kit::bed::{AppImage, Bed, BedError, BedOptions, ComposeFile, ComposeService, Result, wait_for};
+use kit::bed::{
+    AppImage, Bed, BedError, BedOptions, ComposeFile, ComposeService, ProxyOptions, Result, sweep, wait_for,
+};
 use kit::load::{Load, LoadConfig};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -11,12 +13,16 @@ const HOST: &str = "hello.test";
 /// A bed in which version 1 of the sample app runs, started by plain compose.
 fn with_v1() -> Result<Bed> {
     let bed = Bed::start(&BedOptions::default())?;
+    put_up_v1(&bed)?;
+    Ok(bed)
+}
+
+fn put_up_v1(bed: &Bed) -> Result<()> {
     let image = bed.push(&AppImage::version("v1"))?;
     let web = ComposeService::new("web", &image).routed(&format!("Host(`{HOST}`)"));
     bed.project.write("compose.yaml", &ComposeFile::of(web).render(bed.name()))?;
     bed.project.up()?;
-    wait_for("v1 to serve", LONG, || bed.serves_only(HOST, "v1"))?;
-    Ok(bed)
+    wait_for("v1 to serve", LONG, || bed.serves_only(HOST, "v1"))
 }
 
 #[test]
@@ -27,6 +33,8 @@ fn a_version_serves_and_nothing_is_left_of_it() -> Result<()> {
     assert_eq!(bed.containers_of("web")?.len(), 1);
     assert_eq!(bed.proxy.servers("web@docker").len(), 1);
     assert_eq!(bed.get("/", "other.test")?.status, 404);
+    bed.proxy.restart()?;
+    wait_for("v1 to serve at the same address", LONG, || bed.serves_only(HOST, "v1"))?;
 
     drop(bed);
     let label = format!("label=deploy-action-bed={name}");
@@ -41,6 +49,30 @@ fn beds_run_side_by_side() -> Result<()> {
     let (one, two) = (with_v1()?, with_v1()?);
     assert_eq!((one.proxy.servers("web@docker").len(), two.proxy.servers("web@docker").len()), (1, 1));
     assert_ne!(one.proxy.servers("web@docker"), two.proxy.servers("web@docker"));
+    Ok(())
+}
+
+#[test]
+fn traefik_in_the_hosts_network_serves_too() -> Result<()> {
+    let proxy = ProxyOptions { host_network: true, ..ProxyOptions::default() };
+    let bed = Bed::start(&BedOptions { proxy, ..BedOptions::default() })?;
+    put_up_v1(&bed)
+}
+
+#[test]
+fn what_a_crash_leaves_is_swept() -> Result<()> {
+    let bed = with_v1()?;
+    let (name, dir, machine) = (bed.name().to_owned(), bed.dir().to_owned(), bed.machine.clone());
+    // Another sweep must not take a bed whose process lives.
+    sweep(&machine)?;
+    assert!(bed.serves_only(HOST, "v1"));
+    // As a process killed on the spot: nothing is dropped, and its id and start time are nobody's any more.
+    std::mem::forget(bed);
+    std::fs::write(dir.join("owner"), "1 0").map_err(|error| BedError::new(error.to_string()))?;
+    assert!(sweep(&machine)?.contains(&name));
+    let label = format!("label=deploy-action-bed={name}");
+    assert_eq!(machine.docker(&["ps", "-aq", "--filter", &label])?, "");
+    assert!(!dir.exists());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Traefik through its file provider, read back through its API.
 //!
-//! [`compile`] turns what labels resolved to into a route of ours, [`file`] renders it, [`api`] reads Traefik's view.
+//! [`compile`] turns what labels resolved to into a route of ours, [`mod@file`] renders it, [`api`] reads Traefik's view.
 
 pub mod api;
 pub mod apply;

@@ -7,6 +7,7 @@
 
 mod agent;
 mod agent_config;
+mod client;
 mod compose;
 mod error;
 mod http;
@@ -33,7 +34,7 @@ pub use project::{Container, Project};
 pub use proxy::{Proxy, ProxyOptions};
 pub use registry::Registry;
 pub use run::{Output, run};
-pub use sweep::{kept, remove, sweep};
+pub use sweep::{kept, remove, remove_images, remove_own, sweep};
 pub use vps::{Bed, BedOptions};
 pub use wait::{wait_for, wait_for_some};
 

@@ -73,6 +73,17 @@ pub fn sweep(machine: &Machine) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Removes the beds that this process made and did not mean to keep.
+pub fn remove_own(machine: &Machine) {
+    let own = format!("{} ", process::id());
+    for name in names() {
+        let owner = fs::read_to_string(folder(&name).join(OWNER)).unwrap_or_default();
+        if owner.starts_with(&own) && !folder(&name).join(KEPT).exists() {
+            remove(machine, &name);
+        }
+    }
+}
+
 fn names() -> Vec<String> {
     let entries = fs::read_dir(root()).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -133,4 +144,22 @@ pub fn remove(machine: &Machine, name: &str) {
     images.retain(|image| !image.contains("<none>"));
     all(&["rmi"], images);
     let _ = fs::remove_dir_all(&dir);
+    // Works for the last one only.
+    let _ = fs::remove_dir(root());
+}
+
+/// Removes the images that beds build once and share, unless there is a bed that may need them.
+///
+/// # Errors
+/// Docker does not answer.
+pub fn remove_images(machine: &Machine) -> Result<()> {
+    if names().is_empty() {
+        let reference = "reference=deploy-action-bed/*";
+        let images = machine.docker(&["images", "--filter", reference, "--format", "{{.Repository}}:{{.Tag}}"])?;
+        let images: Vec<&str> = images.lines().collect();
+        if !images.is_empty() {
+            machine.docker_output(&[&["rmi"], images.as_slice()].concat())?;
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Once;
 use std::time::Duration;
 
 use super::agent::{Agent, keygen};
@@ -15,13 +15,11 @@ use super::machine::Machine;
 use super::project::{Container, Project};
 use super::proxy::{Proxy, ProxyOptions, free_port};
 use super::registry::Registry;
-use super::run::{Output, run};
+use super::run::run;
 use super::{LABEL, sweep};
 
 /// The key's id in `agent.yml`.
 const KEY_ID: &str = "ci";
-/// Longest a run of the command may take.
-const COMMAND: Duration = Duration::from_secs(180);
 
 /// What a bed is made of.
 #[derive(Debug, Clone)]
@@ -51,8 +49,8 @@ impl BedOptions {
 #[derive(Debug)]
 pub struct Bed {
     name: String,
-    dir: PathBuf,
-    deploy_action: Option<PathBuf>,
+    pub(super) dir: PathBuf,
+    pub(super) deploy_action: Option<PathBuf>,
     keep: bool,
     /// Programs and docker.
     pub machine: Machine,
@@ -62,7 +60,7 @@ pub struct Bed {
     pub proxy: Proxy,
     /// The compose project, which has the bed's name.
     pub project: Project,
-    agent: Option<Agent>,
+    pub(super) agent: Option<Agent>,
 }
 
 impl Bed {
@@ -75,7 +73,11 @@ impl Bed {
     }
 
     fn start_as(name: &str, options: &BedOptions) -> Result<Self> {
+        static SWEPT: Once = Once::new();
         let machine = Machine::find()?;
+        // What a killed run left behind takes memory and ports from this one. If it cannot be swept, it is for the
+        // steps below to say what is wrong with docker.
+        SWEPT.call_once(|| drop(sweep::sweep(&machine)));
         let dir = sweep::claim(name)?;
         let built = (|| {
             let label = format!("{LABEL}={name}");
@@ -171,6 +173,7 @@ impl Bed {
             "app: {app}\nenvironments:\n  production:\n    target:\n      vps: {{agent: {}, service: {service}}}\n",
             agent.url()
         ))?;
+        self.write_key(agent.key())?;
         Ok(self.agent.insert(agent))
     }
 
@@ -180,49 +183,6 @@ impl Bed {
     /// It was never prepared.
     pub fn agent(&mut self) -> Result<&mut Agent> {
         self.agent.as_mut().ok_or_else(|| BedError::new("bed: there is no agent: call `start_agent` first"))
-    }
-
-    /// Writes the `deploy.yml` that [`Bed::deploy_action`] reads.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write_deploy_yml(&self, text: &str) -> Result<()> {
-        let dir = self.dir.join("client");
-        let file = dir.join("deploy.yml");
-        let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&file, text));
-        written.map_err(|error| BedError::file(&file, &error))
-    }
-
-    fn program(&self) -> Result<&Path> {
-        let none = || BedError::new("bed: `BedOptions::deploy_action` is not set");
-        self.deploy_action.as_deref().ok_or_else(none)
-    }
-
-    /// The command with these arguments, ready to be run: in a folder with `deploy.yml`, with the agent's key, and with
-    /// nothing else of this process's environment but `PATH`.
-    ///
-    /// # Errors
-    /// There is no command.
-    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let dir = self.dir.join("client");
-        fs::create_dir_all(&dir).map_err(|error| BedError::file(&dir, &error))?;
-        let mut command = Command::new(self.program()?);
-        command.args(arguments).env_clear().current_dir(&dir).env("HOME", &dir);
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        if let Some(agent) = &self.agent {
-            command.env("DEPLOY_AGENT_KEY", agent.key());
-        }
-        Ok(command)
-    }
-
-    /// Runs the command, for example `["status", "production"]`.
-    ///
-    /// # Errors
-    /// There is none, or it goes on for three minutes.
-    pub fn deploy_action(&self, arguments: &[&str]) -> Result<Output> {
-        run(&mut self.command(arguments)?, COMMAND)
     }
 
     /// GET through Traefik's entry point `web`.

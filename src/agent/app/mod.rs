@@ -1,0 +1,130 @@
+//! One application while the agent runs: takes deployments on one at a time, resumes what a crash interrupted, keeps the
+//! state, and sees old containers out.
+
+mod queries;
+mod settle;
+mod submit;
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Notify};
+use tokio_util::task::TaskTracker;
+
+use super::facts::FactsError;
+use super::site::Site;
+use super::store::{Accepted, AppState, EventLog, Journal, JournalError, StateError};
+use super::swap::{CancelGate, Fault, Job};
+use crate::agent_api::{API, ApiError, Deployment, Holder, Wanted};
+use crate::clients::docker::DockerError;
+use crate::domain::Reason;
+use crate::event::{DeployEvent, Outcome, Phase};
+
+/// Why an application cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its state.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// A deployment in progress.
+#[derive(Debug, Clone)]
+struct Running {
+    accepted: Accepted,
+    events: EventLog,
+    cancel: CancelGate,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: AppState,
+    /// Here between deployments, with the swap during one.
+    journal: Option<Journal>,
+    running: Option<Running>,
+}
+
+/// An application.
+#[derive(Debug)]
+pub struct App {
+    /// What does not change.
+    pub site: Arc<Site>,
+    inner: Mutex<Inner>,
+    /// Held by whoever may write route files: a swap, or the watch between swaps.
+    pub(in crate::agent) routes: Arc<Mutex<()>>,
+    /// Rung after every deployment, for the watch.
+    pub(in crate::agent) ended: Notify,
+    tasks: TaskTracker,
+}
+
+/// An answer that is not what was asked for.
+#[must_use]
+pub fn refusal(code: Reason, message: impl Into<String>, hint: impl Into<String>) -> ApiError {
+    ApiError { code, message: message.into(), hint: Some(hint.into()), holder: None }
+}
+
+impl App {
+    /// Opens an application: its state, and a swap that was interrupted, if there is one.
+    ///
+    /// # Errors
+    /// [`OpenError`]: nothing was changed then.
+    pub fn open(site: Site, tasks: TaskTracker) -> Result<(Arc<Self>, Option<Job>), OpenError> {
+        let state = AppState::load(&site.folder)?;
+        let (journal, records) = Journal::open(&site.folder)?;
+        let job = Job::of(records);
+        let inner = Mutex::new(Inner { state, journal: Some(journal), running: None });
+        let app = Self { site: Arc::new(site), inner, routes: Arc::default(), ended: Notify::new(), tasks };
+        Ok((Arc::new(app), job))
+    }
+}
+
+fn deployment(
+    site: &Site,
+    accepted: &Accepted,
+    phase: Option<Phase>,
+    outcome: Option<Outcome>,
+    replay: bool,
+) -> Deployment {
+    Deployment {
+        api: API,
+        id: accepted.deployment.clone(),
+        app: site.app.clone(),
+        service: accepted.service.clone(),
+        image: accepted.image.as_ref().map_or_else(|| accepted.image_name.clone(), ToString::to_string),
+        rollback: matches!(accepted.want, Wanted::Rollback),
+        phase,
+        outcome,
+        replay,
+    }
+}
+
+fn phase_of(events: &EventLog) -> Option<Phase> {
+    events.after(0).0.into_iter().rev().find_map(|event| match event.event {
+        DeployEvent::PhaseStarted { phase } => Some(phase),
+        _ => None,
+    })
+}
+
+fn holder(running: &Running) -> Holder {
+    Holder {
+        deployment: running.accepted.deployment.clone(),
+        service: running.accepted.service.clone(),
+        requested_by: running.accepted.requested_by.clone(),
+        since: running.accepted.at,
+    }
+}
+
+fn docker(error: DockerError) -> ApiError {
+    refusal(
+        Reason::DockerUnavailable,
+        error.to_string(),
+        "start the Docker Engine on the host; `deploy-action agent doctor` checks it",
+    )
+}
+
+fn unreadable(error: FactsError) -> ApiError {
+    let fault = Fault::from(error);
+    ApiError { code: fault.reason, message: fault.message, hint: fault.hint, holder: None }
+}

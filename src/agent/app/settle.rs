@@ -1,0 +1,168 @@
+//! After a swap: its end goes into the state, the application is let go of, and old containers are seen out.
+
+use std::sync::Arc;
+
+use super::App;
+use crate::agent::facts::Facts;
+use crate::agent::store::{AppState, Ended, EventLog, Member};
+use crate::agent::swap::{Done, Job};
+use crate::agent_api::Release;
+use crate::clients::docker::DockerError;
+use crate::domain::ServiceName;
+use crate::event::{DeployEvent, Outcome};
+
+/// How often a swap tries to see the containers of the swap before out.
+const RETIRE_TRIES: usize = 3;
+
+impl App {
+    /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
+    pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog) {
+        let Done { mut journal, job, ended } = done;
+        let service = job.accepted.service.clone();
+        let mut inner = self.inner.lock().await;
+        let dropped = take_in(&mut inner.state, &job, &ended);
+        let serving = inner.state.service(&service).current().cloned();
+        match inner.state.store(&self.site.folder) {
+            Ok(()) => {
+                if let Err(error) = journal.clear() {
+                    tracing::error!(%error, "the journal is read again at the next start");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the journal is kept and read again at the next start"),
+        }
+        inner.journal = Some(journal);
+        inner.running = None;
+        drop(inner);
+        events.emit(DeployEvent::Finished {
+            outcome: ended.outcome,
+            reason: ended.reason,
+            message: ended.message,
+            hint: ended.hint,
+            release: serving.as_ref().map(|release| release.number),
+            image: serving.map(|release| release.image.map_or(release.image_id, |image| image.to_string())),
+        });
+        for release in dropped {
+            let (repository, tag) = self.site.retained(&service, release.number);
+            if let Err(error) = self.site.engine.untag(&format!("{repository}:{tag}")).await {
+                tracing::warn!(%error, "the image of an old release stays on the host");
+            }
+        }
+        self.see_out(service);
+        self.ended.notify_one();
+    }
+
+    /// Brings an interrupted swap to its end, and sees out the containers that were on their way.
+    pub async fn resume(self: &Arc<Self>, job: Option<Job>) {
+        if let Some(job) = job {
+            tracing::info!(app = %self.site.app, deployment = %job.accepted.deployment, "resuming a deployment");
+            let mut inner = self.inner.lock().await;
+            match (inner.journal.take(), job.finished.clone()) {
+                (Some(journal), Some(ended)) => {
+                    drop(inner);
+                    let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
+                    self.settle(Done { journal, job, ended }, &events).await;
+                }
+                (Some(journal), None) => self.launch(&mut inner, job, journal, None),
+                (None, _) => {}
+            }
+        }
+        let leaving: Vec<ServiceName> = {
+            let inner = self.inner.lock().await;
+            inner
+                .state
+                .services
+                .iter()
+                .filter(|(_, state)| !state.retiring.is_empty())
+                .map(|(name, _)| name.clone())
+                .collect()
+        };
+        for service in leaving {
+            self.see_out(service);
+        }
+    }
+
+    /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it.
+    fn see_out(self: &Arc<Self>, service: ServiceName) {
+        let app = self.clone();
+        self.tasks.spawn(async move { app.retire(&service).await });
+    }
+
+    async fn retire(&self, service: &ServiceName) {
+        let state = self.service_state(service).await;
+        let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
+        let proxy = match Facts::gather(&self.site, service, &state).await {
+            Ok(facts) => facts.proxy.map(|proxy| proxy.addresses()).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let limit = self.site.service(service).map(|config| config.drain_timeout).unwrap_or_default();
+        let until = tokio::time::Instant::now() + limit;
+        for member in &state.retiring {
+            let Ok(container) = self.site.engine.container(&member.id).await else { continue };
+            if let Some(port) = port {
+                crate::agent::swap::drained(
+                    &container,
+                    port,
+                    &proxy,
+                    until.saturating_duration_since(tokio::time::Instant::now()),
+                )
+                .await;
+            }
+            let gone = async {
+                self.site.engine.stop(&member.id, container.stop_timeout).await?;
+                self.site.engine.remove(&member.id).await
+            };
+            if let Err(error) = gone.await {
+                tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again at the next start");
+            }
+        }
+        let left = self.still_there(&state.retiring).await;
+        let mut inner = self.inner.lock().await;
+        if let Some(state) = inner.state.services.get_mut(service) {
+            state.retiring = left;
+        }
+        if let Err(error) = inner.state.store(&self.site.folder) {
+            tracing::error!(%error, "the state is not stored");
+        }
+        drop(inner);
+        self.ended.notify_one();
+    }
+
+    async fn still_there(&self, members: &[Member]) -> Vec<Member> {
+        let mut left = Vec::new();
+        for member in members {
+            if !matches!(self.site.engine.container(&member.id).await, Err(DockerError::NotFound(_))) {
+                left.push(member.clone());
+            }
+        }
+        left
+    }
+
+    /// A swap counts its containers, so those of the swap before go first. One that cannot be removed does not hold the
+    /// swap up for ever: it is counted, and tried again afterwards.
+    pub(super) async fn wait_seen_out(&self, service: &ServiceName) {
+        for _ in 0..RETIRE_TRIES {
+            if self.service_state(service).await.retiring.is_empty() {
+                return;
+            }
+            self.retire(service).await;
+        }
+    }
+}
+
+/// What the state takes from the end of a swap. Gives the releases whose images may go.
+fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
+    let service = state.services.entry(job.accepted.service.clone()).or_default();
+    // An adoption stays also when what came after it failed.
+    if job.routed() {
+        service.route = job.route.clone();
+    }
+    let mut dropped = Vec::new();
+    if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
+        dropped = service.push(release.clone());
+        service.members = job.new.clone();
+        service.override_image = Some(job.accepted.image_name.clone());
+        service.retiring.extend(job.accepted.old.iter().cloned());
+    }
+    state.finish(&job.accepted, ended, job.release.as_ref().map(|release| release.number));
+    dropped
+}

@@ -1,0 +1,247 @@
+//! Taking a deployment on: everything that can be refused is refused here, before anything is changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
+use crate::agent::facts::{Facts, blockers, by_digest, revision};
+use crate::agent::site::Site;
+use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
+use crate::agent::swap::{CancelGate, Job, Swap, members};
+use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
+use crate::clients::docker::{DockerError, RegistryLogin};
+use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName};
+use crate::event::DeployEvent;
+use crate::signing::fresh_nonce;
+
+impl App {
+    /// Takes a deployment on, or says why not. The same key gives the same deployment.
+    ///
+    /// # Errors
+    /// [`ApiError`]; nothing was changed then.
+    pub async fn submit(
+        self: &Arc<Self>,
+        service: &ServiceName,
+        request: DeployRequest,
+    ) -> Result<Deployment, ApiError> {
+        self.known(service)?;
+        let mut inner = self.inner.lock().await;
+        if let Some(known) = replayed(&self.site, &inner, service, &request)? {
+            return Ok(known);
+        }
+        if let Some(running) = &inner.running {
+            let holder = holder(running);
+            return Err(ApiError {
+                code: Reason::Busy,
+                message: format!(
+                    "deployment {} of {} by {} holds the application since {}",
+                    holder.deployment, holder.service, holder.requested_by, holder.since
+                ),
+                hint: Some("wait for it to end, then deploy again".to_owned()),
+                holder: Some(Box::new(holder)),
+            });
+        }
+        if let Wanted::Image(image) = &request.want
+            && !self.site.config.images.iter().any(|known| known.same_as(image.repository()))
+        {
+            let known: Vec<String> = self.site.config.images.iter().map(ToString::to_string).collect();
+            return Err(refusal(
+                Reason::ImageNotAllowed,
+                format!("images of {} may not be deployed here; allowed: {}", image.repository(), known.join(", ")),
+                format!(
+                    "add `{}` to `images` of application {} in agent.yml on the host",
+                    image.repository(),
+                    self.site.app
+                ),
+            ));
+        }
+        let state = inner.state.service(service);
+        let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
+        if request.expected_revision.as_ref().is_some_and(|expected| *expected != revision(&facts, &state)) {
+            return Err(refusal(
+                Reason::ChangedUnderneath,
+                "what runs is no longer what the plan saw",
+                "plan again; another deployment or a `docker compose` on the host came in between",
+            ));
+        }
+        if let Some(first) = blockers(&self.site, service, &facts).into_iter().next() {
+            return Err(refusal(Reason::Blocked, format!("{} ({})", first.message, first.code), first.hint));
+        }
+        let (image, image_name) = self.resolve(&request.want, &state)?;
+        let accepted = Accepted {
+            deployment: new_id()?,
+            key: request.idempotency_key,
+            service: service.clone(),
+            want: request.want,
+            image,
+            image_name,
+            requested_by: crate::domain::one_line(&request.requested_by, 100),
+            at: Timestamp::now(),
+            replicas: (facts.running().count() as u64).max(facts.compose.replicas).max(1),
+            old: members(&facts.containers),
+            serving: members(facts.running()),
+        };
+        if state.releases.is_empty() {
+            self.note_found(&mut inner.state, service, &facts).await.map_err(docker)?;
+        }
+        let Some(mut journal) = inner.journal.take() else {
+            return Err(refusal(Reason::Unavailable, "the application is being opened", "try again in a moment"));
+        };
+        if let Err(error) = self.begin(&inner.state, &mut journal, &accepted) {
+            inner.journal = Some(journal);
+            let hint = "free space in `state_dir` on the host, and make it writable for the agent";
+            return Err(refusal(Reason::StateUnusable, error, hint));
+        }
+        let login = request
+            .credential
+            .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
+        let answer = deployment(&self.site, &accepted, None, None, false);
+        self.launch(&mut inner, Job::new(accepted), journal, login);
+        Ok(answer)
+    }
+
+    /// Journals the beginning. A journal that still holds the deployment before, because its end could not be stored
+    /// then, is settled first.
+    fn begin(&self, state: &AppState, journal: &mut Journal, accepted: &Accepted) -> Result<(), String> {
+        fn told(error: &dyn std::error::Error) -> String {
+            error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+        }
+        if !journal.is_empty() {
+            state.store(&self.site.folder).map_err(|error| told(&error))?;
+            journal.clear().map_err(|error| told(&error))?;
+        }
+        journal.append(&Record::Accepted { accepted: Box::new(accepted.clone()) }).map_err(|error| told(&error))
+    }
+
+    /// The image by digest where it has one, and its name for compose.
+    fn resolve(&self, want: &Wanted, state: &ServiceState) -> Result<(Option<ImageRef>, String), ApiError> {
+        match want {
+            Wanted::Image(image) => Ok((Some(image.clone()), image.to_string())),
+            Wanted::Rollback => {
+                let previous = state.previous().ok_or_else(|| {
+                    refusal(
+                        Reason::NoEarlierRelease,
+                        "there is no earlier proven release with another image",
+                        "deploy the version you want with `deploy-action deploy --image …`",
+                    )
+                })?;
+                Ok((
+                    previous.image.clone(),
+                    previous.image.as_ref().map_or_else(|| previous.image_id.clone(), ToString::to_string),
+                ))
+            }
+        }
+    }
+
+    /// Takes the version that was found running in as release 1, so that there is something to go back to.
+    async fn note_found(&self, state: &mut AppState, service: &ServiceName, facts: &Facts) -> Result<(), DockerError> {
+        let Some(container) = facts.running().next() else { return Ok(()) };
+        let image = self.site.engine.image(&container.image_id).await?.and_then(|image| by_digest(&self.site, &image));
+        let release = Release {
+            number: 1,
+            image,
+            image_id: container.image_id.clone(),
+            config_hash: container.label("com.docker.compose.config-hash").unwrap_or_default().to_owned(),
+            proven_at: Timestamp::now(),
+            deployment: None,
+            rollback: false,
+        };
+        let (repository, tag) = self.site.retained(service, 1);
+        self.site.engine.tag(&release.image_id, &repository, &tag).await?;
+        let found = state.services.entry(service.clone()).or_default();
+        found.push(release);
+        found.members = members(facts.running());
+        state.store(&self.site.folder).map_err(|error| DockerError::Refused { status: 0, message: error.to_string() })
+    }
+
+    pub(super) fn launch(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        job: Job,
+        journal: Journal,
+        credential: Option<RegistryLogin>,
+    ) {
+        let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
+        let cancel = CancelGate::default();
+        if job.switching {
+            // It was committed before it was interrupted; nobody can have cancelled it since.
+            let _ = cancel.commit();
+        }
+        let service = job.accepted.service.clone();
+        inner.running =
+            Some(Running { accepted: job.accepted.clone(), events: events.clone(), cancel: cancel.clone() });
+        if !job.resumed {
+            events.emit(DeployEvent::Accepted {
+                deployment: job.accepted.deployment.clone(),
+                image: job.accepted.image_name.clone(),
+            });
+        }
+        let images =
+            inner.state.services.iter().filter_map(|(name, state)| Some((name.clone(), state.override_image.clone()?)));
+        let swap = Swap {
+            site: self.site.clone(),
+            // A service that was taken out of agent.yml in the middle of its swap is brought to its end with the defaults.
+            config: self.site.service(&service).cloned().unwrap_or_default(),
+            state: inner.state.service(&service),
+            service,
+            images: images.collect::<BTreeMap<_, _>>(),
+            job,
+            journal,
+            events: events.clone(),
+            cancel,
+            credential,
+            proof: None,
+        };
+        let app = self.clone();
+        self.tasks.spawn(async move {
+            let routes = app.routes.clone().lock_owned().await;
+            app.wait_seen_out(&swap.service).await;
+            let done = swap.run().await;
+            drop(routes);
+            app.settle(done, &events).await;
+        });
+    }
+}
+
+/// The earlier deployment with the request's key, which must have asked for the same.
+fn replayed(
+    site: &Site,
+    inner: &Inner,
+    service: &ServiceName,
+    request: &DeployRequest,
+) -> Result<Option<Deployment>, ApiError> {
+    let same = |accepted: &Accepted| {
+        if accepted.service == *service && accepted.want == request.want {
+            return Ok(());
+        }
+        Err(refusal(
+            Reason::BadRequest,
+            format!(
+                "the idempotency key was used for deployment {}, which asked for something else",
+                accepted.deployment
+            ),
+            "use a key of its own for every deployment",
+        ))
+    };
+    let known = |key: &IdempotencyKey| *key == request.idempotency_key;
+    if let Some(running) = inner.running.as_ref().filter(|running| known(&running.accepted.key)) {
+        same(&running.accepted)?;
+        return Ok(Some(deployment(site, &running.accepted, phase_of(&running.events), None, true)));
+    }
+    match inner.state.by_key(&request.idempotency_key) {
+        Some((accepted, entry)) => {
+            same(accepted)?;
+            Ok(Some(deployment(site, accepted, None, Some(entry.outcome), true)))
+        }
+        None => Ok(None),
+    }
+}
+
+fn new_id() -> Result<DeploymentId, ApiError> {
+    let bug = |why: String| refusal(Reason::Bug, why, "report it");
+    let bytes = fresh_nonce().map_err(|error| bug(error.to_string()))?;
+    let text: String = bytes[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("d-{text}").parse().map_err(|error: crate::domain::NameError| bug(error.to_string()))
+}

@@ -1,0 +1,65 @@
+//! The agent is killed in the middle and started again: one version serves, and nothing is left over.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::stage::{Setting, Stage};
+
+/// How long what converged must stay so.
+const STAYS: Duration = Duration::from_secs(10);
+
+/// Kills the agent at a point of a swap to `v2`, starts it again, and tells which version serves then.
+fn killed_at(point: &str, setting: Setting, expected: &str) {
+    let mut stage = Stage::set(setting);
+    let v2 = stage.version("v2");
+    stage.bed.agent().expect("an agent").restart(&[("DEPLOY_AGENT_KILL_AT", point)]).expect("starts again");
+    let child = stage.bed.command(&["deploy", "production", "--image", &v2, "--format", "json"]).expect("a command");
+    let child = { child }.stdout(Stdio::piped()).spawn().expect("starts");
+    let agent = stage.bed.agent().expect("an agent");
+    assert_eq!(
+        agent.ended(Duration::from_secs(60)).expect("waits"),
+        Some(137),
+        "the point is reached: {}",
+        agent.log()
+    );
+    let serving = stage.bed.versions_serving(crate::stage::HOST).expect("someone answers while the agent is dead");
+    assert!(serving.keys().all(|version| version.starts_with('v')), "{serving:?}");
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
+    stage.wait("one version to serve and nothing to be left over", || converged(&stage, expected));
+    stage.holds(STAYS, "one version", || converged(&stage, expected));
+    let output = child.wait_with_output().expect("the command ends");
+    let code = if expected == "v2" { 0 } else { 30 };
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
+    let unchanged = stage.ids("web");
+    stage.bed.project.up().expect("a plain up");
+    assert_eq!(stage.ids("web"), unchanged, "a plain `docker compose up -d` recreates nothing");
+}
+
+fn converged(stage: &Stage, version: &str) -> bool {
+    stage.containers("web").len() == 1 && stage.state()["holder"].is_null() && stage.serves(version)
+}
+
+#[test]
+fn in_adopt() {
+    killed_at("after-adopting", Setting::default(), "v1");
+}
+
+#[test]
+fn before_the_switch() {
+    killed_at("after-gated", Setting::default(), "v1");
+}
+
+#[test]
+fn after_the_switch() {
+    killed_at("after-switched", Setting::default(), "v2");
+}
+
+#[test]
+fn before_retire_with_the_default_window() {
+    killed_at("after-retiring", Setting::service(|service| service.verify_for.clear()), "v2");
+}
+
+#[test]
+fn within_the_window_with_a_recorded_proof() {
+    killed_at("after-proven", Setting::service(|service| service.verify_for.clear()), "v2");
+}

@@ -1,0 +1,123 @@
+//! The demo: a server on this machine, an application put up by plain compose, and then, under load, a deployment, a
+//! broken version that is refused, and a rollback. It checks what it promises and ends with 1 if a promise is broken.
+
+mod options;
+mod progress;
+mod promise;
+mod show;
+mod stage;
+mod step;
+
+use std::process::{self, ExitCode};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::bed::{self, BedError, Machine, Result};
+use options::{Action, Options};
+use show::say;
+use stage::Stage;
+use step::{Expected, Step};
+
+/// The whole program. Exit codes: 0 every promise held, 1 one did not or something failed, 2 bad arguments, 128 and the
+/// signal's number after a signal.
+pub fn main() -> ExitCode {
+    let action = match options::read(std::env::args().skip(1)) {
+        Ok(action) => action,
+        Err(problem) => {
+            eprintln!("demo: {problem}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let result = match action {
+        Action::Help => {
+            say(options::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Action::Stop => stop(),
+        Action::Run(options) => run(&options),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("\ndemo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Removes what `--keep` left running.
+fn stop() -> Result<bool> {
+    let machine = Machine::find()?;
+    for name in bed::kept() {
+        bed::remove(&machine, &name);
+        say(&format!("removed {name}"));
+    }
+    bed::remove_images(&machine)?;
+    Ok(true)
+}
+
+/// True if every promise held.
+fn run(options: &Options) -> Result<bool> {
+    let machine = Machine::find()?;
+    clean_up_on_signals(machine.clone())?;
+    bed::sweep(&machine)?;
+
+    show::heading("1/4  A server on this machine, with hello v1 put up by plain `docker compose up -d`");
+    let mut stage = Stage::set_up(options)?;
+    let steps = [
+        Step {
+            name: "v2",
+            title: "2/4  Deploy v2",
+            verb: vec!["deploy", "production", "--image", &stage.v2.clone()].into_iter().map(str::to_owned).collect(),
+            expected: Expected { exit_code: 0, serving: "v2", silent: None },
+        },
+        Step {
+            name: "v3-broken",
+            title: "3/4  Deploy v3, which looks healthy and answers 500 behind the proxy: it must be refused",
+            verb: vec!["deploy", "production", "--image", &stage.v3.clone()].into_iter().map(str::to_owned).collect(),
+            expected: Expected { exit_code: 30, serving: "v2", silent: Some("v3") },
+        },
+        Step {
+            name: "rollback",
+            title: "4/4  Roll back",
+            verb: vec!["rollback".to_owned(), "production".to_owned()],
+            expected: Expected { exit_code: 0, serving: "v1", silent: None },
+        },
+    ];
+    let mut done = Vec::new();
+    for step in &steps {
+        done.push(step.play(&stage, options.rate)?);
+    }
+    let releases = stage.releases()?;
+    let broken: Vec<String> = done.iter().flat_map(promise::broken).collect();
+
+    show::summary(&done, &broken);
+    if let Some(file) = &options.json {
+        let text = format!("{:#}\n", promise::json(&done, releases));
+        std::fs::write(file, text).map_err(|error| BedError::new(format!("{}: {error}", file.display())))?;
+    }
+    if options.keep {
+        stage.keep()?;
+    }
+    drop(stage);
+    bed::remove_images(&machine)?;
+    Ok(broken.is_empty())
+}
+
+/// Ctrl-C leaves nothing behind either. `Drop` cannot do this: a signal ends no scope.
+fn clean_up_on_signals(machine: Machine) -> Result<()> {
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
+    let mut signals = signals.map_err(|error| BedError::new(format!("demo: cannot catch signals: {error}")))?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            eprintln!("\ndemo: stopping; removing what was made");
+            bed::remove_own(&machine);
+            let _ = bed::remove_images(&machine);
+            process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
