@@ -93,7 +93,9 @@ fn same_image(wanted: &Version, replica: &Replica) -> bool {
 }
 
 fn differs(wanted: &Version, status: &ServiceStatus) -> bool {
-    count(status) != status.wanted_replicas
+    // Where nothing runs, nothing is as wanted, also where the compose file asks for no container.
+    count(status) == 0
+        || count(status) != status.wanted_replicas
         || !live(status).all(|replica| same_image(wanted, replica))
         || status.config_changed
         || status.drift.iter().any(|drift| MENDED.contains(&drift.code.as_str()))

@@ -64,7 +64,7 @@ pub async fn status(
         revision: revision(facts, state),
         release: state.current().cloned(),
         previous: state.previous().cloned(),
-        wanted_replicas: running.max(facts.compose.replicas).max(1),
+        wanted_replicas: running.max(facts.compose.replicas),
         gate: gate(site, service, facts),
         routing: match (&state.route, may_route(facts) || route.is_some()) {
             (Some(_), _) => Routing::Agent,

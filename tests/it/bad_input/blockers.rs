@@ -6,7 +6,9 @@ use super::transcript::{Plain, World};
 use crate::stage::{Setting, Stage, web};
 
 /// Services of one host, each in the way of its own deployment.
-const BLOCKED: [&str; 7] = ["named", "published", "uploads", "hostnet", "blind", "lonely", "hostless"];
+const BLOCKED: [&str; 8] = ["named", "published", "uploads", "hostnet", "none", "blind", "lonely", "hostless"];
+/// Those that run; of the others the file alone is in the way.
+const RUNNING: [&str; 5] = ["named", "blind", "lonely", "hostless", "proven"];
 
 fn routed(name: &str, image: &str) -> ComposeService {
     ComposeService::new(name, image).routed(&format!("Host(`{name}.test`)"))
@@ -20,14 +22,14 @@ fn by_path(name: &str, image: &str, priority: &str) -> ComposeService {
 
 fn compose(bed: &str, image: &str, plain: &str) -> ComposeFile {
     ComposeFile::of(routed("named", image).with(&format!("container_name: {bed}-by-name")))
-        // Never started: the file alone is in the way.
-        .and(routed("published", image).replicas(0).with("ports: [\"127.0.0.1:18080:8080\"]"))
-        .and(routed("uploads", image).replicas(0).with("volumes: [\"data:/data\"]"))
-        .and(ComposeService::new("hostnet", image).replicas(0).with("network_mode: host"))
+        .and(routed("published", image).with("ports: [\"127.0.0.1:18080:8080\"]"))
+        .and(routed("uploads", image).with("volumes: [\"data:/data\"]"))
+        .and(ComposeService::new("hostnet", image).with("network_mode: host"))
+        .and(routed("none", image).replicas(0))
         .and(ComposeService::new("blind", plain))
         .and(routed("lonely", image).with("networks: [apart]"))
         .and(by_path("hostless", image, "1"))
-        .and(routed("shared", image).replicas(0).with("volumes: [\"data:/data\"]"))
+        .and(routed("shared", image).with("volumes: [\"data:/data\"]"))
         .and(by_path("proven", image, "500"))
         .with(&format!("  apart: {{labels: {{{}: \"{bed}\"}}}}", kit::bed::LABEL))
         .with("volumes: {data: {}}")
@@ -66,7 +68,7 @@ impl Scene {
         let blind = stage.push(&AppImage::version("plain").without_healthcheck());
         let file = compose(stage.bed.name(), &stage.v1, &blind).render(stage.bed.name());
         stage.bed.project.write("compose.yaml", &file).expect("writes");
-        stage.bed.project.up().expect("up");
+        stage.bed.project.compose(&[&["up", "-d", "--wait"], &RUNNING[..]].concat()).expect("up");
         let url = stage.bed.agent().expect("an agent").url();
         let target =
             |service: &str| format!("  {service}: {{target: {{vps: {{agent: {url}, service: {service}}}}}}}\n");
