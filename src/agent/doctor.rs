@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::compose::{Compose, ComposeEnv, With};
 use super::config::{AgentConfig, TraefikConfig};
-use super::proxy::traefik::api::Api;
+use super::proxy::traefik::api::{Api, text};
 use super::proxy::traefik::http::local_client;
+use super::proxy::traefik::prove::{baseline, request_through};
 use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -55,6 +57,15 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
     clock(&mut found);
     space(&mut found, "state folder", &config.state_dir);
     let engine = engine(&mut found, env.docker_host.as_deref().unwrap_or(DEFAULT_HOST)).await;
+    if let Some(Ok(root)) = match &engine {
+        Some(engine) => Some(engine.data_root().await),
+        None => None,
+    } {
+        // An engine of another machine keeps its images there.
+        if Path::new(&root).exists() {
+            space(&mut found, "Docker's folder", Path::new(&root));
+        }
+    }
     let compose_env = ComposeEnv(env.for_compose.clone());
     compose(&mut found, &compose_env).await;
     for (app, app_config) in &config.apps {
@@ -75,6 +86,9 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
         traefik(&mut found, traefik_config, &running).await;
     }
     door(&mut found, &config).await;
+    if let Some(traefik) = &config.traefik {
+        through_traefik(&mut found, &config, traefik).await;
+    }
     Ok(found.0)
 }
 
@@ -231,5 +245,45 @@ async fn door(found: &mut Findings, config: &AgentConfig) {
             "set another `listen` in agent.yml",
         ),
         Err(_) => found.bad("agent", format!("does not answer at {}", config.listen), "systemctl start deploy-agent"),
+    }
+}
+
+/// Where a router of Traefik leads to the agent, a request through it must arrive: host firewalls like to drop what
+/// containers send to the host.
+async fn through_traefik(found: &mut Findings, config: &AgentConfig, traefik: &TraefikConfig) {
+    let Ok(client) = local_client() else { return };
+    let Ok(view) = Api::new(&traefik.api, client).view().await else { return };
+    let url = format!("http://{}", config.listen);
+    let ours = |service: &&Value| {
+        let servers = service.pointer("/loadBalancer/servers").and_then(Value::as_array);
+        servers.is_some_and(|servers| servers.iter().any(|server| text(server, "url").trim_end_matches('/') == url))
+    };
+    let services: Vec<&str> = view.services.iter().filter(ours).map(|service| text(service, "name")).collect();
+    let leads_here = |router: &&Value| {
+        let provider = text(router, "name").rsplit_once('@').map_or("", |(_, provider)| provider);
+        let service = text(router, "service");
+        services.iter().any(|known| *known == service || *known == format!("{service}@{provider}"))
+    };
+    for router in view.routers.iter().filter(leads_here) {
+        let name = text(router, "name");
+        let path = format!("{}/v1/", config.base_path);
+        let Some(request) = request_through(router, &path, &traefik.entrypoints) else { continue };
+        match baseline(&request).await {
+            Some(401) => found.good("agent through Traefik", format!("answers through router `{name}`")),
+            // Traefik itself says so where it does not get through.
+            Some(status) if !matches!(status, 502 | 504) => found.bad(
+                "agent through Traefik",
+                format!("router `{name}` answers with status {status} instead of leading to the agent"),
+                format!("look at its rule and middlewares; the agent expects paths below {}/", config.base_path),
+            ),
+            _ => found.bad(
+                "agent through Traefik",
+                format!("router `{name}` leads to {url}, and nothing answers through it"),
+                format!(
+                    "ufw allow in from 172.16.0.0/12 to any port {} proto tcp (or the like in the host's firewall)",
+                    config.listen.port()
+                ),
+            ),
+        }
     }
 }

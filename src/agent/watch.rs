@@ -20,6 +20,10 @@ use crate::domain::ServiceName;
 
 /// Time between two looks while a container is not healthy yet.
 const SOON: Duration = Duration::from_millis(100);
+/// Time between two looks although nothing happened: someone may have touched the route file itself.
+const REST: Duration = Duration::from_secs(30);
+/// Looks at a container that does not become healthy before they become rarer.
+const EAGER: u32 = 600;
 /// Time before trying again after something failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -38,11 +42,16 @@ enum Next {
 pub async fn watch(app: Arc<App>) {
     let mut routed: BTreeMap<ServiceName, BTreeSet<String>> = BTreeMap::new();
     loop {
-        let mut events = std::pin::pin!(app.site.engine.events());
+        // From before the look on, or a change in between would go unseen.
+        let since = jiff::Timestamp::now().as_second();
+        let mut events = std::pin::pin!(app.site.engine.events(since));
         let mut next = look(&app, &mut routed).await;
+        let mut eager = 0;
         loop {
+            eager = if next == Next::Soon { eager + 1 } else { 0 };
             let wait = match next {
-                Next::Rest => Duration::from_secs(3600),
+                Next::Soon if eager > EAGER => AGAIN,
+                Next::Rest => REST,
                 Next::Soon => SOON,
                 Next::Again => AGAIN,
             };
@@ -71,9 +80,9 @@ async fn look(app: &Arc<App>, routed: &mut BTreeMap<ServiceName, BTreeSet<String
     let mut next = Next::Rest;
     for (service, config) in &app.site.config.services {
         let state = app.service_state(service).await;
-        let known = routed
-            .entry(service.clone())
-            .or_insert_with(|| state.members.iter().map(|member| member.id.clone()).collect());
+        let known = routed.entry(service.clone()).or_default();
+        // What a deployment proved is routed, whatever one probe says.
+        known.extend(state.members.iter().map(|member| member.id.clone()));
         let left = look_at(app, service, config, &state, known).await.unwrap_or_else(|why| {
             tracing::warn!(app = %app.site.app, %service, why, "the route is not checked");
             Next::Again

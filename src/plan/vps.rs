@@ -153,7 +153,7 @@ fn containers(count: u64) -> String {
 /// `web` or `web`, `api`, as routes are named in sentences.
 fn routes(status: &ServiceStatus) -> String {
     let names: Vec<String> = status.routes.iter().map(|route| format!("`{}` ({})", route.router, route.rule)).collect();
-    names.join(", ")
+    if names.is_empty() { "the route".to_owned() } else { names.join(", ") }
 }
 
 fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::App;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Member};
@@ -16,12 +18,24 @@ const RETIRE_TRIES: usize = 3;
 
 impl App {
     /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
-    pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog) {
+    pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog, routes: Option<OwnedMutexGuard<()>>) {
         let Done { mut journal, job, ended } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
         let dropped = take_in(&mut inner.state, &job, &ended);
         let serving = inner.state.service(&service).current().cloned();
+        // Before the application is let go of: whoever finds the deployment ended must find its end among its events. The
+        // journal holds the end already, so a crash from here on changes nothing.
+        if !events.after(0).1 {
+            events.emit(DeployEvent::Finished {
+                outcome: ended.outcome,
+                reason: ended.reason,
+                message: ended.message,
+                hint: ended.hint,
+                release: serving.as_ref().map(|release| release.number),
+                image: serving.map(|release| release.image.map_or(release.image_id, |image| image.to_string())),
+            });
+        }
         match inner.state.store(&self.site.folder) {
             Ok(()) => {
                 if let Err(error) = journal.clear() {
@@ -33,14 +47,8 @@ impl App {
         inner.journal = Some(journal);
         inner.running = None;
         drop(inner);
-        events.emit(DeployEvent::Finished {
-            outcome: ended.outcome,
-            reason: ended.reason,
-            message: ended.message,
-            hint: ended.hint,
-            release: serving.as_ref().map(|release| release.number),
-            image: serving.map(|release| release.image.map_or(release.image_id, |image| image.to_string())),
-        });
+        // Not before the state tells which containers serve: the watch goes by it.
+        drop(routes);
         for release in dropped {
             let (repository, tag) = self.site.retained(&service, release.number);
             if let Err(error) = self.site.engine.untag(&format!("{repository}:{tag}")).await {
@@ -60,7 +68,7 @@ impl App {
                 (Some(journal), Some(ended)) => {
                     drop(inner);
                     let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
-                    self.settle(Done { journal, job, ended }, &events).await;
+                    self.settle(Done { journal, job, ended }, &events, None).await;
                 }
                 (Some(journal), None) => self.launch(&mut inner, job, journal, None),
                 (None, _) => {}
@@ -115,10 +123,12 @@ impl App {
                 tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again at the next start");
             }
         }
-        let left = self.still_there(&state.retiring).await;
+        let retiring = state.retiring;
+        let left = self.still_there(&retiring).await;
         let mut inner = self.inner.lock().await;
         if let Some(state) = inner.state.services.get_mut(service) {
-            state.retiring = left;
+            let seen = |member: &Member| retiring.contains(member);
+            state.retiring.retain(|member| !seen(member) || left.contains(member));
         }
         if let Err(error) = inner.state.store(&self.site.folder) {
             tracing::error!(%error, "the state is not stored");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
-use crate::agent::facts::{Facts, blockers, by_digest, revision};
+use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
 use crate::agent::swap::{CancelGate, Job, Swap, members};
@@ -67,7 +67,19 @@ impl App {
             ));
         }
         if let Some(first) = blockers(&self.site, service, &facts).into_iter().next() {
-            return Err(refusal(Reason::Blocked, format!("{} ({})", first.message, first.code), first.hint));
+            let unreachable = first.code == Reason::TraefikUnreachable.as_str();
+            let reason = if unreachable { Reason::TraefikUnreachable } else { Reason::Blocked };
+            return Err(refusal(reason, format!("{} ({})", first.message, first.code), first.hint));
+        }
+        let replicas = wanted_replicas(&facts, &state);
+        if replicas == 0 {
+            let hint =
+                format!("set `scale` or `deploy.replicas` of service `{service}` to at least 1 in the compose file");
+            return Err(refusal(
+                Reason::Blocked,
+                "the compose file asks for no container of the service (no_replicas)",
+                hint,
+            ));
         }
         let (image, image_name) = self.resolve(&request.want, &state)?;
         let accepted = Accepted {
@@ -79,7 +91,7 @@ impl App {
             image_name,
             requested_by: crate::domain::one_line(&request.requested_by, 100),
             at: Timestamp::now(),
-            replicas: (facts.running().count() as u64).max(facts.compose.replicas).max(1),
+            replicas,
             old: members(&facts.containers),
             serving: members(facts.running()),
         };
@@ -195,12 +207,16 @@ impl App {
             proof: None,
         };
         let app = self.clone();
+        // Taken here where it is free, so that after a start nobody comes in between.
+        let routes = self.routes.clone().try_lock_owned().ok();
         self.tasks.spawn(async move {
-            let routes = app.routes.clone().lock_owned().await;
+            let routes = match routes {
+                Some(routes) => routes,
+                None => app.routes.clone().lock_owned().await,
+            };
             app.wait_seen_out(&swap.service).await;
             let done = swap.run().await;
-            drop(routes);
-            app.settle(done, &events).await;
+            app.settle(done, &events, Some(routes)).await;
         });
     }
 }

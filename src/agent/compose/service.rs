@@ -24,8 +24,8 @@ pub struct ComposeService {
     pub writable: Vec<Volume>,
     /// `host`, `none`, `service:…`, `container:…`; absent for ordinary networks.
     pub network_mode: Option<String>,
-    /// Containers wanted.
-    pub replicas: u64,
+    /// Containers wanted, where the file says so.
+    pub replicas: Option<u64>,
     /// `Some(true)`: the file configures a health check; `Some(false)`: it switches the image's off.
     pub healthcheck: Option<bool>,
     /// Labels.
@@ -66,7 +66,7 @@ impl ComposeService {
             published: list("ports").iter().filter_map(published).collect(),
             writable: list("volumes").iter().filter_map(writable).collect(),
             network_mode: text("network_mode").filter(|mode| mode != "bridge"),
-            replicas: replicas.unwrap_or(1),
+            replicas,
             healthcheck: check.filter(|check| !check.is_null()).map(|_| !off),
             labels: labels(service.get("labels")),
             depends_on: names(service.get("depends_on")),
@@ -120,9 +120,12 @@ mod tests {
         assert_eq!(read.container_name.as_deref(), Some("web"));
         assert_eq!(read.published, ["8080"]);
         assert_eq!(read.writable, [Volume { source: "data".to_owned(), target: "/d".to_owned() }]);
-        assert_eq!((read.replicas, read.healthcheck, read.network_mode.as_deref()), (2, Some(false), Some("host")));
+        assert_eq!(
+            (read.replicas, read.healthcheck, read.network_mode.as_deref()),
+            (Some(2), Some(false), Some("host"))
+        );
         assert_eq!(read.labels["users"], "bob:$apr1$x");
         assert_eq!(read.depends_on, ["db"]);
-        assert_eq!(ComposeService::read(&serde_json::json!({})).replicas, 1);
+        assert_eq!(ComposeService::read(&serde_json::json!({})).replicas, None);
     }
 }

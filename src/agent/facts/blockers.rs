@@ -34,6 +34,16 @@ pub fn blockers(site: &Site, service: &ServiceName, facts: &Facts) -> Vec<Blocke
     for container in facts.running() {
         found.extend(identity(site, container));
     }
+    if let Some(project) = facts.other_project.as_ref().filter(|_| facts.containers.is_empty()) {
+        found.push(blocker(
+            "compose_mismatch",
+            format!(
+                "`{service}` of this folder runs in compose project `{project}`, agent.yml names project `{}`",
+                site.compose.project()
+            ),
+            format!("set `project: {project}` for the application in agent.yml and restart the agent"),
+        ));
+    }
     gate_blockers(site, service, facts, &mut found);
     route_blockers(site, service, facts, &mut found);
     found
@@ -70,7 +80,7 @@ fn compose_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &m
         ));
     }
     let overlap = site.service(service).is_some_and(|config| config.overlap);
-    if compose.replicas <= 1 && !overlap {
+    if compose.replicas.unwrap_or(1) <= 1 && !overlap {
         for volume in &compose.writable {
             found.push(blocker(
                 "rw_volume",
@@ -177,6 +187,16 @@ fn route_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut
                 "move the TCP or UDP route of `{service}` to a service of its own that is not deployed by the agent"
             ),
         ));
+    }
+    if let Some(why) = &facts.view_error
+        && (may_route(facts) || matches!(facts.route, Ok(Some(_))))
+    {
+        found.push(blocker(
+            "traefik_unreachable",
+            format!("Traefik's API does not answer: {why}"),
+            "start Traefik; `deploy-action agent doctor` on the host checks it".to_owned(),
+        ));
+        return;
     }
     let route = match &facts.route {
         Ok(route) => route.as_ref(),

@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use super::compose::{ComposeError, ComposeService, With};
 use super::proxy::traefik::api::View;
 use super::proxy::traefik::compile::Subject;
-use super::proxy::traefik::http::HttpError;
 use super::site::Site;
 use super::store::{CompiledRoute, ServiceState};
 use crate::agent_api::Blocker;
@@ -19,7 +18,7 @@ use crate::domain::ServiceName;
 pub(in crate::agent) use blockers::gate;
 pub use blockers::{blockers, may_route};
 pub(in crate::agent) use status::{by_digest, override_unlisted};
-pub use status::{revision, status};
+pub use status::{revision, status, wanted_replicas};
 
 /// Why the facts are not known.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +29,6 @@ pub enum FactsError {
     /// Compose.
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    /// Traefik's API.
-    #[error("Traefik's API does not answer: {0}")]
-    Traefik(#[from] HttpError),
     /// The compose files do not define the service.
     #[error("the compose files of project `{project}` define no service `{service}`; they define {known}")]
     NoService {
@@ -58,8 +54,12 @@ pub struct Facts {
     pub hash: String,
     /// Traefik's view, where Traefik is configured.
     pub view: Option<View>,
+    /// Why there is no view although Traefik is configured.
+    pub view_error: Option<String>,
     /// Traefik's own container, where one mounts our folder.
     pub proxy: Option<Container>,
+    /// Running containers of the same service in the same folder, but of another compose project.
+    pub other_project: Option<String>,
     /// The route: adopted earlier, or as labels resolve now.
     pub route: Result<Option<CompiledRoute>, Vec<Blocker>>,
     /// True where the running image has a health check of its own.
@@ -72,11 +72,12 @@ impl Facts {
     /// # Errors
     /// [`FactsError`].
     pub async fn gather(site: &Site, service: &ServiceName, state: &ServiceState) -> Result<Self, FactsError> {
-        let (services, hash, containers, traefik) = tokio::join!(
+        let (services, hash, containers, everything, (view, view_error)) = tokio::join!(
             site.compose.services(With::Live),
             site.compose.hash(With::Live, service),
             site.engine.service_containers(site.compose.project(), service.as_str()),
-            Self::traefik(site),
+            site.engine.running_containers(),
+            Self::view(site),
         );
         let services = services?;
         let Some(compose) = services.get(service.as_str()).cloned() else {
@@ -87,7 +88,13 @@ impl Facts {
         let dependents =
             services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
         let dependents = dependents.map(|(name, _)| name.clone()).collect();
-        let (view, proxy) = traefik?;
+        let everything = everything?;
+        let proxy = site.traefik.as_ref().and_then(|traefik| {
+            let dir = &traefik.config.dir;
+            let mounts = |c: &&Container| c.mounts.iter().any(|m| !m.source.is_empty() && dir.starts_with(&m.source));
+            everything.iter().find(mounts).cloned()
+        });
+        let other_project = everything.iter().find_map(|container| another_project(site, service, container));
         let containers: Vec<Container> = containers?
             .into_iter()
             .filter(|container| !state.retiring.iter().any(|old| old.id == container.id))
@@ -101,23 +108,40 @@ impl Facts {
             (None, Some(view)) => super::proxy::traefik::compile::compile(view, &subject(&containers)),
             (None, None) => Ok(None),
         };
-        Ok(Self { containers, compose, dependents, hash: hash?, view, proxy, route, image_healthcheck })
+        Ok(Self {
+            containers,
+            compose,
+            dependents,
+            hash: hash?,
+            view,
+            view_error,
+            proxy,
+            other_project,
+            route,
+            image_healthcheck,
+        })
     }
 
-    async fn traefik(site: &Site) -> Result<(Option<View>, Option<Container>), FactsError> {
-        let Some(traefik) = &site.traefik else { return Ok((None, None)) };
-        let (view, running) = tokio::join!(traefik.api.view(), site.engine.running_containers());
-        let dir = &traefik.config.dir;
-        let proxy = running?.into_iter().find(|container| {
-            container.mounts.iter().any(|mount| !mount.source.is_empty() && dir.starts_with(&mount.source))
-        });
-        Ok((Some(view?), proxy))
+    async fn view(site: &Site) -> (Option<View>, Option<String>) {
+        let Some(traefik) = &site.traefik else { return (None, None) };
+        match traefik.api.view().await {
+            Ok(view) => (Some(view), None),
+            Err(error) => (None, Some(error.to_string())),
+        }
     }
 
     /// Its running containers.
     pub fn running(&self) -> impl Iterator<Item = &Container> {
         self.containers.iter().filter(|container| container.running())
     }
+}
+
+/// The project of a container that is the same service of the same folder, in another project than agent.yml says.
+fn another_project(site: &Site, service: &ServiceName, container: &Container) -> Option<String> {
+    let label = |name: &str| container.label(&format!("com.docker.compose.{name}")).unwrap_or_default();
+    let same = label("service") == service.as_str()
+        && std::path::Path::new(label("project.working_dir")) == site.compose.dir();
+    (same && label("project") != site.compose.project()).then(|| label("project").to_owned())
 }
 
 /// A service's containers as the route compiler looks at them.

@@ -7,6 +7,7 @@ use super::blockers::gate;
 use super::{Facts, blockers, may_route};
 use crate::agent::compose::{Compose, OVERRIDE};
 use crate::agent::proxy::traefik::api::{text, texts};
+use crate::agent::proxy::traefik::apply::servers_in;
 use crate::agent::proxy::traefik::compile::priority;
 use crate::agent::proxy::traefik::prove::targets;
 use crate::agent::site::Site;
@@ -54,7 +55,6 @@ pub async fn status(
                 .ok()?;
         found.first().map(|target| format!("{}://{}{}", target.entry.scheme(), target.host, target.path))
     });
-    let running = facts.running().count() as u64;
     Ok(ServiceStatus {
         api: API,
         agent_id: site.agent_id.clone(),
@@ -64,7 +64,7 @@ pub async fn status(
         revision: revision(facts, state),
         release: state.current().cloned(),
         previous: state.previous().cloned(),
-        wanted_replicas: running.max(facts.compose.replicas),
+        wanted_replicas: wanted_replicas(facts, state),
         gate: gate(site, service, facts),
         routing: match (&state.route, may_route(facts) || route.is_some()) {
             (Some(_), _) => Routing::Agent,
@@ -80,10 +80,19 @@ pub async fn status(
         drain_timeout_ms: millis(config.map(|config| config.drain_timeout)),
         image_present: None,
         blockers: blockers(site, service, facts),
-        drift: drift(site, state, facts, &replicas),
+        drift: drift(site, service, state, facts, &replicas),
         holder: None,
         replicas,
     })
+}
+
+/// How many containers a deployment makes: what the compose file says, else as many as the release has now.
+#[must_use]
+pub fn wanted_replicas(facts: &Facts, state: &ServiceState) -> u64 {
+    let current = state.current().map(|release| release.image_id.as_str());
+    let of_release = facts.running().filter(|container| current == Some(container.image_id.as_str())).count() as u64;
+    let running = if of_release > 0 { of_release } else { facts.running().count() as u64 };
+    facts.compose.replicas.unwrap_or(running.max(1))
 }
 
 /// True where a running container was made from another configuration than today's.
@@ -112,7 +121,7 @@ pub(in crate::agent) fn by_digest(site: &Site, image: &Image) -> Option<ImageRef
     image.repo_digests.iter().find(allowed).or_else(|| image.repo_digests.first()).cloned()
 }
 
-fn drift(site: &Site, state: &ServiceState, facts: &Facts, replicas: &[Replica]) -> Vec<Drift> {
+fn drift(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Facts, replicas: &[Replica]) -> Vec<Drift> {
     let mut found = Vec::new();
     let mut add = |code: &str, message: String| found.push(Drift { code: code.to_owned(), message });
     let running: BTreeSet<&str> = facts.running().map(|container| container.id.as_str()).collect();
@@ -137,6 +146,13 @@ fn drift(site: &Site, state: &ServiceState, facts: &Facts, replicas: &[Replica])
                 "config_changed",
                 "the compose files ask for another configuration than the running containers have".to_owned(),
             );
+        }
+    }
+    if let (Some(_), Some(file)) = (&state.route, site.route_file(service)) {
+        let text = file.read().ok().flatten().unwrap_or_default();
+        let listed = servers_in(&text);
+        if !running.is_empty() && !facts.running().any(|container| listed.contains(&container.name)) {
+            add("unrouted", format!("{} names no running container", file.path().display()));
         }
     }
     if let Some((problem, mend)) = override_unlisted(&site.compose) {

@@ -29,6 +29,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     seq: u64,
+    /// Length of what is known to be good.
+    good: u64,
 }
 
 impl Journal {
@@ -58,7 +60,7 @@ impl Journal {
         file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
         let seq = records.len() as u64;
-        Ok((Self { path, file, seq }, records))
+        Ok((Self { path, file, seq, good: good as u64 }, records))
     }
 
     /// Appends a record and waits until it is on disk.
@@ -67,10 +69,17 @@ impl Journal {
     /// [`JournalError::Io`]; the caller must not begin the effect then.
     pub fn append(&mut self, record: &Record) -> Result<(), JournalError> {
         Point::Before(record.word()).pass();
-        self.seq += 1;
-        let line = encode(self.seq, record);
+        let line = encode(self.seq + 1, record);
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
-        written.map_err(|source| JournalError::Io { path: self.path.clone(), what: "written", source })?;
+        if let Err(source) = written {
+            // Half a line would hide every record after it.
+            if let Err(error) = self.file.set_len(self.good) {
+                tracing::error!(%error, "the journal keeps half a record");
+            }
+            return Err(JournalError::Io { path: self.path.clone(), what: "written", source });
+        }
+        self.seq += 1;
+        self.good += line.len() as u64;
         Point::After(record.word()).pass();
         Ok(())
     }
@@ -87,6 +96,7 @@ impl Journal {
     /// [`JournalError::Io`]; reading it again is then harmless.
     pub fn clear(&mut self) -> Result<(), JournalError> {
         self.seq = 0;
+        self.good = 0;
         let emptied = self.file.set_len(0).and_then(|()| self.file.sync_all());
         emptied.map_err(|source| JournalError::Io { path: self.path.clone(), what: "emptied", source })
     }

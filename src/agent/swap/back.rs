@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, Swap};
+use crate::agent::proxy::traefik::apply::{Wanted, apply, insist};
 use crate::agent::store::{Ended, Record, remove_file};
 use crate::clients::docker::Container;
 use crate::domain::Reason;
@@ -41,6 +42,12 @@ impl Swap {
 
     async fn undo(&mut self) -> Result<(), Fault> {
         let old = self.serving_old().await?;
+        if old.is_empty() && !self.job.accepted.serving.is_empty() {
+            return Err(Fault::new(
+                Reason::RollbackFailed,
+                "no container of the version from before is left; the new one is kept",
+            ));
+        }
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
         if self.job.adopting || (self.job.switching && names.is_empty()) {
             self.unroute().await?;
@@ -48,7 +55,11 @@ impl Swap {
             && !names.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
         {
-            self.point_at(&route, &names, None).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
+            let Some((traefik, file)) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else {
+                return Err(Fault::new(Reason::SwitchFailed, "agent.yml no longer says where Traefik is"));
+            };
+            let wanted = Wanted { route: &route, servers: &names, proof: None };
+            insist(&traefik.api, &file, wanted).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
         }
         self.restore_override()?;
         self.remove_new().await
@@ -58,7 +69,7 @@ impl Swap {
     async fn serving_old(&self) -> Result<Vec<Container>, Fault> {
         let mut serving = Vec::new();
         for container in self.existing(&self.job.accepted.serving).await? {
-            if !container.running() && self.job.switching {
+            if !container.running() {
                 self.site.engine.start(&container.id).await?;
             }
             let container = self.site.engine.container(&container.id).await?;
@@ -77,9 +88,7 @@ impl Swap {
         let (Some(traefik), Some(gone)) = (&self.site.traefik, gone) else {
             return remove_file(file.path()).map_err(|error| Fault::new(Reason::SwitchFailed, error.to_string()));
         };
-        crate::agent::proxy::traefik::apply::apply(&traefik.api, &file, None, &gone)
-            .await
-            .map_err(|why| Fault::new(Reason::SwitchFailed, why))
+        apply(&traefik.api, &file, None, &gone).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))
     }
 
     fn restore_override(&self) -> Result<(), Fault> {

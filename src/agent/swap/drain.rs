@@ -15,35 +15,48 @@ const APART: Duration = Duration::from_millis(100);
 /// `st` of an established connection in `/proc/net/tcp` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 
-/// Waits until no peer among `proxy` has a connection to `port` of the container, or until `limit`.
-/// Gives the number that was left.
-pub async fn drained(container: &Container, port: u16, proxy: &[IpAddr], limit: Duration) -> u64 {
+/// What is left after waiting for a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// So many connections; 0 = drained.
+    Open(u64),
+    /// The connections could not be seen; the whole time was waited.
+    Unknown,
+}
+
+/// Waits until nobody among `peers` (empty: nobody at all) has a connection to `port` of the container, or until
+/// `limit`. What cannot be seen never counts as drained.
+pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: Duration) -> Left {
     let until = Instant::now() + limit;
     let mut quiet = 0;
     loop {
-        let open = container.pid.map_or(0, |pid| open_connections(pid, port, proxy));
-        quiet = if open == 0 { quiet + 1 } else { 0 };
+        let open = container.pid.map_or(Some(0), |pid| open_connections(pid, port, peers));
+        quiet = if open == Some(0) { quiet + 1 } else { 0 };
         if quiet == 2 {
-            return 0;
+            return Left::Open(0);
         }
         if Instant::now() >= until {
-            return open;
+            return open.map_or(Left::Unknown, Left::Open);
         }
         tokio::time::sleep(APART).await;
     }
 }
 
-/// Established connections in a process's network namespace, read without entering it. A process that is gone has none.
-fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> u64 {
-    let count = |table: &str| {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
-        text.lines()
-            .skip(1)
-            .filter_map(established)
-            .filter(|(local, peer)| *local == port && peers.contains(peer))
-            .count() as u64
+/// Established connections in a process's network namespace, read without entering it. A process that is gone has none;
+/// `None` where they cannot be read.
+fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> Option<u64> {
+    let count = |table: &str| match std::fs::read_to_string(format!("/proc/{pid}/net/{table}")) {
+        Ok(text) => {
+            let lines = text.lines().skip(1).filter_map(established);
+            Some(lines.filter(|(local, peer)| *local == port && (peers.is_empty() || peers.contains(peer))).count()
+                as u64)
+        }
+        Err(_) if !std::path::Path::new(&format!("/proc/{pid}")).exists() => Some(0),
+        // A kernel without IPv6 has no such table.
+        Err(error) if table == "tcp6" && error.kind() == std::io::ErrorKind::NotFound => Some(0),
+        Err(_) => None,
     };
-    count("tcp") + count("tcp6")
+    Some(count("tcp")? + count("tcp6")?)
 }
 
 /// Local port and peer of an established connection's line (Documentation/networking/proc_net_tcp.rst).

@@ -14,6 +14,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -28,9 +29,14 @@ use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome, Phase};
 
 pub use cancel::CancelGate;
-pub use drain::drained;
+pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+
+/// How long a resumed swap waits for Traefik.
+const PROXY: Duration = Duration::from_secs(45);
+/// Time between two looks for it.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Why a phase did not succeed.
 #[derive(Debug, Clone)]
@@ -76,10 +82,6 @@ impl From<FactsError> for Fault {
             FactsError::Compose(_) => {
                 (Reason::ComposeFailed, "mend the compose files, or `dir` and `files` of the application in agent.yml")
             }
-            FactsError::Traefik(_) => (
-                Reason::TraefikUnreachable,
-                "start Traefik, or set `traefik.api` in agent.yml to where its API listens",
-            ),
             FactsError::NoService { .. } => {
                 (Reason::UnknownService, "name one of those in deploy.yml, and in agent.yml under `services`")
             }
@@ -129,6 +131,9 @@ pub struct Done {
 impl Swap {
     /// Runs the swap from wherever its journal stands, forward or back, to its end.
     pub async fn run(mut self) -> Done {
+        if self.job.resumed {
+            self.wait_for_proxy().await;
+        }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
             None => self.forward().await.map_err(|fault| self.ended(&fault)),
@@ -145,11 +150,9 @@ impl Swap {
 
     async fn forward(&mut self) -> Result<(), Fault> {
         if self.job.resumed && !self.job.switched {
-            return Err(Fault::new(
-                Reason::Interrupted,
-                "the agent was stopped before the new version got the traffic",
-            )
-            .hint("deploy again"));
+            let moment =
+                if self.job.switching { "during the switch" } else { "before the new version got the traffic" };
+            return Err(Fault::new(Reason::Interrupted, format!("the agent was stopped {moment}")).hint("deploy again"));
         }
         if !self.job.switched {
             self.adopt().await?;
@@ -170,6 +173,15 @@ impl Swap {
             self.verify().await?;
         }
         self.record(Record::Retiring)
+    }
+
+    /// After a restart of the host Traefik may come up later than the agent; without it no route can be changed.
+    async fn wait_for_proxy(&self) {
+        let Some(traefik) = &self.site.traefik else { return };
+        let until = Instant::now() + PROXY;
+        while traefik.api.version().await.is_err() && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     fn success(&self) -> Ended {

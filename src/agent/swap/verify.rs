@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::gate::{Probing, address, probe_once};
-use super::{Fault, Swap, drained};
+use super::{Fault, Left, Swap, drained};
 use crate::agent::facts::gate;
 use crate::agent::store::Member;
 use crate::clients::docker::DockerError;
@@ -30,8 +30,21 @@ impl Swap {
             })?;
         }
         let window = self.config.verify_for;
-        let (watched, drain) = tokio::join!(self.watch(window), tokio::time::timeout(window, self.drain_old()));
-        watched?;
+        let drain = {
+            let mut watching = std::pin::pin!(self.watch(window));
+            let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));
+            // A version that fails in its window is not kept waiting for the connections of the other one.
+            tokio::select! {
+                watched = &mut watching => {
+                    watched?;
+                    draining.await
+                }
+                drain = &mut draining => {
+                    watching.await?;
+                    drain
+                }
+            }
+        };
         if drain.is_err() && !window.is_zero() {
             let limit = self.config.drain_timeout.as_secs();
             self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
@@ -106,20 +119,36 @@ impl Swap {
     /// Waits until the old containers hold no connection of the proxy.
     async fn drain_old(&self) {
         let began = Instant::now();
-        let open = self.drain(&self.job.accepted.serving, self.config.drain_timeout).await;
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.emit(DeployEvent::Drained { open, took_ms });
+        let limit = self.config.drain_timeout;
+        match self.drain(&self.job.accepted.serving, limit).await {
+            Left::Open(open) => {
+                let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.events.emit(DeployEvent::Drained { open, took_ms });
+            }
+            Left::Unknown => self.note(format!(
+                "the old version's connections cannot be seen; it got the whole drain time of {} s",
+                limit.as_secs()
+            )),
+        }
     }
 
-    pub(super) async fn drain(&self, members: &[Member], limit: Duration) -> u64 {
-        let Some(service) = self.job.route.as_ref().and_then(|route| route.services.values().next()) else { return 0 };
-        let Ok(facts) = self.facts().await else { return 0 };
-        let proxy = facts.proxy.as_ref().map(|proxy| proxy.addresses()).unwrap_or_default();
+    pub(super) async fn drain(&self, members: &[Member], limit: Duration) -> Left {
+        let Some(service) = self.job.route.as_ref().and_then(|route| route.services.values().next()) else {
+            return Left::Open(0);
+        };
         let until = Instant::now() + limit;
-        let mut open = 0;
-        for container in self.existing(members).await.unwrap_or_default() {
-            open += drained(&container, service.port, &proxy, until.saturating_duration_since(Instant::now())).await;
+        // Without Traefik's addresses every connection counts.
+        let proxy = self.facts().await.ok().and_then(|facts| facts.proxy);
+        let peers = proxy.map(|proxy| proxy.addresses()).unwrap_or_default();
+        let Ok(containers) = self.existing(members).await else { return Left::Unknown };
+        let mut all = 0;
+        for container in containers {
+            let limit = until.saturating_duration_since(Instant::now());
+            match drained(&container, service.port, &peers, limit).await {
+                Left::Open(open) => all += open,
+                Left::Unknown => return Left::Unknown,
+            }
         }
-        open
+        Left::Open(all)
     }
 }

@@ -93,6 +93,14 @@ impl Engine {
         })
     }
 
+    /// The folder where the engine keeps images and containers.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn data_root(&self) -> Result<String, DockerError> {
+        Ok(self.bounded(self.docker.info()).await?.docker_root_dir.unwrap_or_default())
+    }
+
     /// One container, by id or name.
     ///
     /// # Errors
@@ -175,21 +183,23 @@ impl Engine {
         }
     }
 
-    /// Container events from now on. Ends with an error when the engine goes away.
-    pub fn events(&self) -> impl Stream<Item = Result<ContainerEvent, DockerError>> + use<> {
+    /// Container events from a time on (seconds since 1970). Ends with an error when the engine goes away.
+    pub fn events(&self, since: i64) -> impl Stream<Item = Result<ContainerEvent, DockerError>> + use<> {
         let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned()])]);
         let host = self.host.clone();
-        self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build())).map(move |event| {
-            let event = event.map_err(|error| DockerError::from_bollard(&host, error))?;
-            let actor = event.actor.unwrap_or_default();
-            let attributes = actor.attributes.unwrap_or_default();
-            Ok(ContainerEvent {
-                action: event.action.unwrap_or_default(),
-                id: actor.id.unwrap_or_default(),
-                project: attributes.get("com.docker.compose.project").cloned(),
-                service: attributes.get("com.docker.compose.service").cloned(),
-            })
-        })
+        self.docker.events(Some(EventsOptionsBuilder::new().since(&since.to_string()).filters(&filters).build())).map(
+            move |event| {
+                let event = event.map_err(|error| DockerError::from_bollard(&host, error))?;
+                let actor = event.actor.unwrap_or_default();
+                let attributes = actor.attributes.unwrap_or_default();
+                Ok(ContainerEvent {
+                    action: event.action.unwrap_or_default(),
+                    id: actor.id.unwrap_or_default(),
+                    project: attributes.get("com.docker.compose.project").cloned(),
+                    service: attributes.get("com.docker.compose.service").cloned(),
+                })
+            },
+        )
     }
 
     async fn bounded<T>(

@@ -58,6 +58,17 @@ pub async fn apply(
     Ok(())
 }
 
+/// Writes the file and keeps it, confirmed or not: for going back, where no earlier file is better than this one. Traefik
+/// reads it when it can.
+///
+/// # Errors
+/// A sentence where it is not confirmed.
+pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(), String> {
+    let text = text_of(&render(file.transport(), wanted.route, wanted.servers, wanted.proof));
+    file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
+    confirm(api, wanted).await
+}
+
 /// Waits until Traefik shows exactly this route.
 async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
     let until = Instant::now() + CONFIRM;

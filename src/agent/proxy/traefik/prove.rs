@@ -8,6 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use reqwest::header::{HOST, HeaderMap, HeaderValue};
+use serde_json::Value;
 
 use super::api::{View, text, texts};
 use super::file::{PROOF_HEADER, Proof, RELEASE_HEADER};
@@ -152,6 +153,16 @@ async fn ask(client: &reqwest::Client, target: &Target, nonce: Option<&str>) -> 
     let answer = request.send().await.map_err(|error| reason(&error))?;
     let release = answer.headers().get(RELEASE_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Answer { status: answer.status().as_u16(), release })
+}
+
+/// A request for `path` through a router, where its rule names a host and its entry point is known.
+#[must_use]
+pub fn request_through(router: &Value, path: &str, entry_points: &BTreeMap<String, String>) -> Option<Target> {
+    let points = texts(router, "entryPoints");
+    let known = points.iter().filter_map(|point| reqwest::Url::parse(entry_points.get(point)?).ok());
+    let entry = known.max_by_key(|url| url.scheme() == "https")?;
+    let host = Rule::read(text(router, "rule")).host()?.to_owned();
+    Some(Target { index: 0, router: text(router, "name").to_owned(), entry, host, path: path.to_owned() })
 }
 
 /// The status that the running version gives through the entry point; `None` where it gives none.
