@@ -148,17 +148,35 @@ fn drift(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Facts
             );
         }
     }
-    if let (Some(_), Some(file)) = (&state.route, site.route_file(service)) {
-        let text = file.read().ok().flatten().unwrap_or_default();
-        let listed = servers_in(&text);
-        if !running.is_empty() && !facts.running().any(|container| listed.contains(&container.name)) {
-            add("unrouted", format!("{} names no running container", file.path().display()));
-        }
+    if let Some(message) = unrouted(site, service, state, facts) {
+        add("unrouted", message);
     }
     if let Some((problem, mend)) = override_unlisted(&site.compose) {
         add("override_unlisted", format!("{problem}; on the host: {mend}"));
     }
     found
+}
+
+/// Why an adopted route does not lead to the service, where it does not: a service that runs behind a proxy that is not
+/// there is not served.
+fn unrouted(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Facts) -> Option<String> {
+    let route = state.route.as_ref()?;
+    if let Some(why) = &facts.view_error {
+        return Some(format!("Traefik's API does not answer: {why}"));
+    }
+    let file = site.route_file(service)?;
+    let listed = servers_in(&file.read().ok().flatten().unwrap_or_default());
+    if facts.running().next().is_some() && !facts.running().any(|container| listed.contains(&container.name)) {
+        return Some(format!("{} names no running container", file.path().display()));
+    }
+    let view = facts.view.as_ref()?;
+    let enabled = |name: &String| {
+        view.routers
+            .iter()
+            .any(|router| text(router, "name") == format!("{name}@file") && text(router, "status") == "enabled")
+    };
+    let lost = route.routers.keys().find(|name| !enabled(name)).filter(|_| !listed.is_empty())?;
+    Some(format!("Traefik does not have router `{lost}@file` enabled although {} defines it", file.path().display()))
 }
 
 /// A plain `docker compose up -d` must see our override, or it goes back to the image of the compose file: what is wrong,
