@@ -14,6 +14,7 @@ use crate::yaml::{Cursor, Fields, Report};
 pub(super) fn apps(all: &Cursor<'_>, traefik: bool, report: &mut Report) -> BTreeMap<AppName, Option<AppConfig>> {
     let mut apps = BTreeMap::new();
     let mut projects: BTreeMap<String, String> = BTreeMap::new();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (name, entry) in all.entries("application", report) {
         let name: Option<AppName> = name.parse().map_err(|error| entry.key_problem(report, error, None)).ok();
         let app = app(name.as_ref(), &entry, traefik, report);
@@ -29,9 +30,22 @@ pub(super) fn apps(all: &Cursor<'_>, traefik: bool, report: &mut Report) -> BTre
                 None => drop(projects.insert(project, name)),
             }
         }
+        // Files of routes and names of kept images are `<application>-<service>`.
+        let services = app.iter().flat_map(|app: &AppConfig| app.services.keys());
+        for full in services.filter_map(|service| Some(format!("{}-{service}", name.as_ref()?).to_ascii_lowercase())) {
+            if let Some(other) = names.insert(full.clone(), entry_name(&name)) {
+                let why =
+                    format!("a service of `apps.{}` and one of `apps.{other}` are both `{full}`", entry_name(&name));
+                entry.key_problem(report, why, Some("give one of the two applications another name"));
+            }
+        }
         apps.extend(name.map(|name| (name, app)));
     }
     apps
+}
+
+fn entry_name(name: &Option<AppName>) -> String {
+    name.as_ref().map(AppName::to_string).unwrap_or_default()
 }
 
 fn app(name: Option<&AppName>, entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<AppConfig> {

@@ -93,6 +93,17 @@ fn listens_only_where_a_private_network_reaches() {
 }
 
 #[test]
+fn two_services_never_share_a_route_file() {
+    let second = "  badgery-web:\n    dir: /opt/b\n    images: [docker.io/badgery/b]\n    services: { admin: {} }\n";
+    let text = with(&[
+        ("      admin:\n", "      web-admin:\n"),
+        ("  mailer:\n    dir", &format!("{second}  mailer:\n    dir")),
+    ]);
+    let problems = read(&text).expect_err("the same names").to_string();
+    assert!(problems.contains("are both `badgery-web-admin`"), "{problems}");
+}
+
+#[test]
 fn shapes() {
     refused("empty", "\n\n");
     refused("missing_keys", "listen: 127.0.0.1:9180\ntraefik: {}\n");
