@@ -194,7 +194,7 @@ pub(in crate::agent) fn override_unlisted(compose: &Compose) -> Option<(String, 
                 "{} does not end COMPOSE_FILE with {OVERRIDE}, so a plain `docker compose up -d` would go back to the image in the compose file",
                 env.display()
             ),
-            format!("echo 'COMPOSE_FILE={}:{OVERRIDE}' >> {}", files.join(":"), env.display()),
+            format!("printf '\\nCOMPOSE_FILE={}:{OVERRIDE}\\n' >> {}", files.join(":"), env.display()),
         )
     })
 }
