@@ -190,8 +190,9 @@ impl App {
                 image: job.accepted.image_name.clone(),
             });
         }
-        let images =
-            inner.state.services.iter().filter_map(|(name, state)| Some((name.clone(), state.override_image.clone()?)));
+        // One that was taken out of agent.yml leaves the override too, or `docker compose up` would make it for ever.
+        let managed = inner.state.services.iter().filter(|(name, _)| self.site.service(name).is_some());
+        let images = managed.filter_map(|(name, state)| Some((name.clone(), state.override_image.clone()?)));
         let swap = Swap {
             site: self.site.clone(),
             // A service that was taken out of agent.yml in the middle of its swap is brought to its end with the defaults.
