@@ -13,8 +13,8 @@ impl Swap {
     pub(super) async fn diagnose(&self, member: &Member) {
         let Ok(container) = self.site.engine.container(&member.id).await else { return };
         let log = self.site.engine.last_lines(&member.id, LINES).await;
-        // The exit code of a running container is that of an earlier run.
-        let ended = !container.running() || container.restarts > 0;
+        // The engine forgets the exit code of an earlier run, and one on its way out may not have one yet.
+        let ended = container.ended();
         let report = ContainerReport {
             name: container.name.clone(),
             state: container.state.clone(),

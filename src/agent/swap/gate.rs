@@ -155,8 +155,27 @@ pub(super) fn still_up(container: &Container) -> Result<(), Fault> {
     if container.running() && container.restarts == 0 {
         return Ok(());
     }
-    let code = container.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-    let meaning = container.exit_meaning().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+    if container.running() {
+        let times = container.restarts;
+        let fault =
+            Fault::new(Reason::ContainerExited, format!("{} ended and was restarted {times} time(s)", container.name));
+        return Err(fault.hint("its last log lines say why"));
+    }
+    if container.state == "removing" {
+        let fault =
+            Fault::new(Reason::ChangedUnderneath, format!("{} is being removed by someone else", container.name));
+        return Err(fault.hint("let no `docker compose` run during a deployment, then deploy again"));
+    }
+    let code = container
+        .exit_code
+        .filter(|_| container.ended())
+        .map(|code| format!(" with exit code {code}"))
+        .unwrap_or_default();
+    let meaning = container
+        .exit_meaning()
+        .filter(|_| container.ended())
+        .map(|meaning| format!(" ({meaning})"))
+        .unwrap_or_default();
     let fault = Fault::new(Reason::ContainerExited, format!("{} ended{code}{meaning}", container.name));
     Err(fault.hint("its last log lines say why"))
 }

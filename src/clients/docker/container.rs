@@ -123,6 +123,12 @@ impl Container {
         self.state == "running"
     }
 
+    /// True where its exit code is that of its last run.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.state.as_str(), "exited" | "dead")
+    }
+
     /// First 12 digits of the id.
     #[must_use]
     pub fn short_id(&self) -> &str {
