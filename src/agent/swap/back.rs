@@ -102,7 +102,7 @@ impl Swap {
         self.site.compose.drop_candidate().map_err(failed)
     }
 
-    /// Removes every container of the service that was not there before. One that had traffic may finish its requests.
+    /// Removes the new containers; all that were not there before where their ids were not recorded. One that had traffic may finish its requests.
     async fn remove_new(&self) -> Result<(), Fault> {
         if !self.job.creating {
             return Ok(());
@@ -111,6 +111,7 @@ impl Swap {
         let new: Vec<Container> = all
             .into_iter()
             .filter(|container| !self.job.accepted.old.iter().any(|old| old.id == container.id))
+            .filter(|container| self.job.new.is_empty() || self.job.new.iter().any(|new| new.id == container.id))
             .collect();
         if self.job.switching {
             self.drain(&super::members(&new), DRAIN).await;
