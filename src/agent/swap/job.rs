@@ -35,6 +35,8 @@ pub struct Job {
     pub switched: bool,
     /// The release, once proven.
     pub release: Option<Release>,
+    /// True once its window was over.
+    pub retiring: bool,
     /// The end it is going back to.
     pub going_back: Option<Ended>,
     /// The end.
@@ -60,6 +62,7 @@ impl Job {
             before: Vec::new(),
             switched: false,
             release: None,
+            retiring: false,
             going_back: None,
             finished: None,
         }
@@ -79,7 +82,8 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting | Record::Retiring => {}
+            Record::Accepted { .. } | Record::Pulling | Record::Starting => {}
+            Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
             Record::Adopting { route } => {
                 self.route = Some(*route);

@@ -163,16 +163,17 @@ impl Swap {
             self.rehearse().await?;
             self.switch().await?;
         }
-        // A recorded proof is not repeated, and the rest of its window is not waited for again.
-        let proven_before = self.job.release.is_some();
-        if !proven_before {
+        // A recorded proof is not repeated; what is left of its window is, at least for one look.
+        if self.job.release.is_none() {
             self.prove().await?;
         }
         self.promote().await?;
-        if !proven_before {
+        if !self.job.retiring {
             self.verify().await?;
         }
-        self.record(Record::Retiring)
+        self.record(Record::Retiring)?;
+        self.see_out().await;
+        Ok(())
     }
 
     /// After a restart of the host Traefik may come up later than the agent; without it no route can be changed.

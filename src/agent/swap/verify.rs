@@ -15,6 +15,8 @@ use crate::event::{DeployEvent, Phase};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(200);
+/// Longest look at whether an old container is drained.
+const DRAINED: Duration = Duration::from_millis(500);
 /// Failed probes in a row that end the window: one bad answer under load is not a broken version.
 const BAD_IN_A_ROW: u32 = 5;
 
@@ -29,7 +31,7 @@ impl Swap {
                 )
             })?;
         }
-        let window = self.config.verify_for;
+        let window = self.config.verify_for.saturating_sub(self.since_proof());
         let drain = {
             let mut watching = std::pin::pin!(self.watch(window));
             let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));
@@ -51,6 +53,26 @@ impl Swap {
         }
         self.end(Phase::Verify, began);
         Ok(())
+    }
+
+    /// Old containers without a connection go before the end is told: a `docker compose up` right after it would meet them
+    /// on their way out, and may keep one of them instead of a new one. What stays here is seen out after the end.
+    pub(super) async fn see_out(&self) {
+        if self.drain(&self.job.accepted.serving, DRAINED).await != Left::Open(0) {
+            return;
+        }
+        for container in self.existing(&self.job.accepted.old).await.unwrap_or_default() {
+            let stopped = self.site.engine.stop(&container.id, container.stop_timeout).await;
+            if stopped.is_err() || self.site.engine.remove(&container.id).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How long ago the proof was; nothing where the clock was set back.
+    fn since_proof(&self) -> Duration {
+        let proven = self.job.release.as_ref().map(|release| release.proven_at);
+        proven.and_then(|at| Duration::try_from(jiff::Timestamp::now() - at).ok()).unwrap_or_default()
     }
 
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
