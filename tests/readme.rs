@@ -176,5 +176,8 @@ fn the_set_up_makes_a_valid_configuration() {
         "TAG=1\nCOMPOSE_FILE=compose.yaml:compose.prod.yaml:compose.deploy-agent.yaml\n"
     );
     assert!(Path::new(&at("units/deploy-agent.service")).exists());
-    assert_eq!(fs::read_to_string(at("calls")).expect("calls"), "daemon-reload\nenable deploy-agent\nrestart deploy-agent\n");
+    assert_eq!(
+        fs::read_to_string(at("calls")).expect("calls"),
+        "daemon-reload\nenable deploy-agent\nrestart deploy-agent\n"
+    );
 }

@@ -12,6 +12,7 @@ use super::config::{AgentConfig, TraefikConfig};
 use super::proxy::traefik::api::{Api, text};
 use super::proxy::traefik::http::local_client;
 use super::proxy::traefik::prove::{baseline, request_through};
+use super::store::AppState;
 use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -69,6 +70,13 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
     let compose_env = ComposeEnv(env.for_compose.clone());
     compose(&mut found, &compose_env).await;
     for (app, app_config) in &config.apps {
+        let folder = config.state_dir.join(app.as_str());
+        if let Err(error) = AppState::load(&folder) {
+            let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            let mend =
+                format!("mv {0}/state.json {0}/state.json.damaged && systemctl restart deploy-agent", folder.display());
+            found.bad(&format!("state of {app}"), format!("{error}{why}"), mend);
+        }
         let compose = Compose::new(&app_config.project, &app_config.dir, &app_config.files, compose_env.clone());
         project(
             &mut found,

@@ -7,10 +7,10 @@ use tokio::sync::OwnedMutexGuard;
 use super::App;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Member};
-use crate::agent::swap::{Done, Job};
+use crate::agent::swap::{Done, Job, Left, drained};
 use crate::agent_api::Release;
 use crate::clients::docker::DockerError;
-use crate::domain::ServiceName;
+use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
 
 /// How often a swap tries to see the containers of the swap before out.
@@ -24,6 +24,8 @@ impl App {
         let mut inner = self.inner.lock().await;
         let dropped = take_in(&mut inner.state, &job, &ended);
         let serving = inner.state.service(&service).current().cloned();
+        let (ended_outcome, ended_reason) = (ended.outcome.as_str(), ended.reason.map_or("", Reason::as_str));
+        let ended_message = ended.message.clone();
         // Before the application is let go of: whoever finds the deployment ended must find its end among its events. The
         // journal holds the end already, so a crash from here on changes nothing.
         if !events.after(0).1 {
@@ -36,6 +38,14 @@ impl App {
                 image: serving.map(|release| release.image.map_or(release.image_id, |image| image.to_string())),
             });
         }
+        tracing::info!(
+            app = %self.site.app,
+            %service,
+            deployment = %job.accepted.deployment,
+            outcome = ended_outcome,
+            reason = ended_reason,
+            "deployment ended: {ended_message}"
+        );
         match inner.state.store(&self.site.folder) {
             Ok(()) => {
                 if let Err(error) = journal.clear() {
@@ -107,13 +117,11 @@ impl App {
         for member in &state.retiring {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
             if let Some(port) = port {
-                crate::agent::swap::drained(
-                    &container,
-                    port,
-                    &proxy,
-                    until.saturating_duration_since(tokio::time::Instant::now()),
-                )
-                .await;
+                let limit = until.saturating_duration_since(tokio::time::Instant::now());
+                let left = drained(&container, port, &proxy, limit).await;
+                if left != Left::Open(0) {
+                    tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");
+                }
             }
             let gone = async {
                 self.site.engine.stop(&member.id, container.stop_timeout).await?;

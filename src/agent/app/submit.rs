@@ -184,6 +184,15 @@ impl App {
         let service = job.accepted.service.clone();
         inner.running =
             Some(Running { accepted: job.accepted.clone(), events: events.clone(), cancel: cancel.clone() });
+        tracing::info!(
+            app = %self.site.app,
+            %service,
+            deployment = %job.accepted.deployment,
+            image = %job.accepted.image_name,
+            by = %job.accepted.requested_by,
+            resumed = job.resumed,
+            "deployment begins"
+        );
         if !job.resumed {
             events.emit(DeployEvent::Accepted {
                 deployment: job.accepted.deployment.clone(),
@@ -215,6 +224,10 @@ impl App {
                 Some(routes) => routes,
                 None => app.routes.clone().lock_owned().await,
             };
+            if !swap.state.retiring.is_empty() {
+                let text = "waiting for the old containers of the deployment before to finish their requests and end";
+                swap.events.emit(DeployEvent::Note { text: text.to_owned() });
+            }
             app.wait_seen_out(&swap.service).await;
             let done = swap.run().await;
             app.settle(done, &events, Some(routes)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, apply, insist};
 use crate::agent::store::{Ended, Record, remove_file};
-use crate::clients::docker::Container;
+use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
 use crate::event::{Outcome, Phase};
 
@@ -69,12 +69,16 @@ impl Swap {
     async fn serving_old(&self) -> Result<Vec<Container>, Fault> {
         let mut serving = Vec::new();
         for container in self.existing(&self.job.accepted.serving).await? {
-            if !container.running() {
-                self.site.engine.start(&container.id).await?;
+            if !container.running()
+                && let Err(error) = self.site.engine.start(&container.id).await
+            {
+                // Somebody else is removing it: it counts as gone, the others may still serve.
+                tracing::warn!(container = %container.name, %error, "a container of the version from before does not start");
             }
-            let container = self.site.engine.container(&container.id).await?;
-            if container.running() {
-                serving.push(container);
+            match self.site.engine.container(&container.id).await {
+                Ok(container) if container.running() => serving.push(container),
+                Ok(_) | Err(DockerError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(serving)

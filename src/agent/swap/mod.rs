@@ -70,8 +70,15 @@ impl From<JournalError> for Fault {
 
 impl From<DockerError> for Fault {
     fn from(error: DockerError) -> Self {
-        Self::new(Reason::DockerUnavailable, error.to_string())
-            .hint("`deploy-action agent doctor` on the host checks the engine")
+        match error {
+            DockerError::NotFound(what) => Self::new(
+                Reason::ChangedUnderneath,
+                format!("something was removed by someone else during the deployment: {what}"),
+            )
+            .hint("let no `docker compose` run during a deployment, then deploy again"),
+            other => Self::new(Reason::DockerUnavailable, other.to_string())
+                .hint("`deploy-action agent doctor` on the host checks the engine"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::gate::{Probing, address, probe_once};
 use super::{Fault, Left, Swap, drained};
 use crate::agent::facts::gate;
+use crate::agent::proxy::traefik::prove::baseline;
 use crate::agent::store::Member;
 use crate::clients::docker::DockerError;
 use crate::domain::Reason;
@@ -17,6 +18,8 @@ use crate::event::{DeployEvent, Phase};
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest look at whether an old container is drained.
 const DRAINED: Duration = Duration::from_millis(500);
+/// How long the entry point may fail to answer at the end of the window: a restart of the proxy takes less.
+const DOOR: Duration = Duration::from_secs(5);
 /// Failed probes in a row that end the window: one bad answer under load is not a broken version.
 const BAD_IN_A_ROW: u32 = 5;
 
@@ -47,6 +50,7 @@ impl Swap {
                 }
             }
         };
+        self.still_answered().await?;
         if drain.is_err() && !window.is_zero() {
             let limit = self.config.drain_timeout.as_secs();
             self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
@@ -73,6 +77,30 @@ impl Swap {
     fn since_proof(&self) -> Duration {
         let proven = self.job.release.as_ref().map(|release| release.proven_at);
         proven.and_then(|at| Duration::try_from(jiff::Timestamp::now() - at).ok()).unwrap_or_default()
+    }
+
+    /// At the end of the window somebody outside must still get an answer: containers may be well behind a closed door.
+    async fn still_answered(&self) -> Result<(), Fault> {
+        let Some(route) = &self.job.route else { return Ok(()) };
+        let targets = self.targets(route)?;
+        let Some(target) = targets.first() else { return Ok(()) };
+        let until = Instant::now() + DOOR;
+        loop {
+            let status = baseline(target).await;
+            if status.is_some_and(|status| status < 500) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let got = status.map_or_else(|| "no answer".to_owned(), |status| format!("status {status}"));
+                let url = format!("{}://{}{}", target.entry.scheme(), target.host, target.path);
+                return Err(Fault::new(
+                    Reason::VerifyFailed,
+                    format!("{url} at {} gives {got} at the end of the verify window", target.entry),
+                )
+                .hint("look at Traefik's container and its log on the host"));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
