@@ -51,7 +51,8 @@ const TABLE: &[Row] = &[
         imports: AllBut(&["plan", "config", "report", "execute", "observe", "agent", "app"]),
         words: &[],
     },
-    Row { module: "report", imports: AllBut(&["execute", "observe", "clients", "agent", "app"]), words: SDKS },
+    // `report/publish.rs` tells GitHub; nothing else of it needs a client.
+    Row { module: "report", imports: AllBut(&["execute", "observe", "agent", "app"]), words: SDKS },
     Row {
         module: "agent",
         imports: AllBut(&["trigger", "config", "plan", "execute", "report", "observe", "app", "cli"]),

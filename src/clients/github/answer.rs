@@ -74,9 +74,7 @@ impl Answer {
                 );
                 Tried::Refused(error(Trouble::Missing, text).advice(&advice))
             }
-            (408 | 500..=599, _) => {
-                Tried::Lost(error(Trouble::Unreachable, format!("GitHub answers {status}{said}")))
-            }
+            (408 | 500..=599, _) => Tried::Lost(error(Trouble::Unreachable, format!("GitHub answers {status}{said}"))),
             _ => Tried::Refused(error(Trouble::Refused, format!("GitHub answers {status}{said}"))),
         }
     }

@@ -65,12 +65,15 @@ impl GitHub {
     }
 
     /// A call that makes something new each time it arrives: after a lost answer, `find` tells whether it did.
-    pub(super) async fn create<T>(
+    pub(super) async fn create<T, F>(
         &self,
         call: &Call,
         read: impl Fn(&Value) -> Option<T>,
-        find: impl AsyncFn() -> Result<Option<T>, GitHubError>,
-    ) -> Result<T, GitHubError> {
+        find: impl Fn() -> F,
+    ) -> Result<T, GitHubError>
+    where
+        F: Future<Output = Result<Option<T>, GitHubError>>,
+    {
         let mut tried = 1;
         loop {
             let (wait, lost, error) = match self.once(call).await {

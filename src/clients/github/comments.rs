@@ -66,7 +66,7 @@ impl GitHub {
             body: json!({"body": body}),
             permission: WRITE,
         };
-        self.create(&call, id, async || self.find_comment(pull_request, marker).await).await
+        self.create(&call, id, move || self.find_comment(pull_request, marker)).await
     }
 
     async fn edit_comment(&self, comment: CommentId, body: &str) -> Result<(), GitHubError> {
@@ -111,7 +111,7 @@ impl GitHub {
 
     /// Who the token belongs to. Asked once.
     async fn viewer(&self) -> Result<&str, GitHubError> {
-        let ask = async || {
+        let ask = || async {
             let call = Call {
                 what: "asking whose token it is",
                 method: Method::Post,

@@ -105,7 +105,7 @@ impl GitHub {
             let sha = answer.get("sha").and_then(Value::as_str).map(str::to_owned);
             Some((number(answer)?, sha?))
         };
-        let find = async || {
+        let find = || async {
             let found = self.find(&new.commit, &new.environment, &new.payload).await?;
             Ok(found.map(|number| (number, new.commit.as_str().to_owned())))
         };
@@ -121,11 +121,7 @@ impl GitHub {
     ///
     /// # Errors
     /// It was refused, or GitHub does not answer.
-    pub async fn add_status(
-        &self,
-        deployment: DeploymentNumber,
-        status: &DeploymentStatus,
-    ) -> Result<(), GitHubError> {
+    pub async fn add_status(&self, deployment: DeploymentNumber, status: &DeploymentStatus) -> Result<(), GitHubError> {
         let path = self.path(&format!("/deployments/{}/statuses", deployment.0));
         let description = one_line(&status.description, DESCRIPTION);
         let call = Call {
@@ -141,7 +137,7 @@ impl GitHub {
             permission: WRITE,
         };
         let read = |answer: &Value| answer.get("state").map(|_| ());
-        let find = async || {
+        let find = || async {
             let look = Call {
                 what: "looking for the deployment's status",
                 method: Method::Get,

@@ -38,11 +38,8 @@ struct Pace {
     longest_wait: Duration,
 }
 
-const PACE: Pace = Pace {
-    one_try: Duration::from_secs(6),
-    pause: Duration::from_millis(500),
-    longest_wait: Duration::from_secs(15),
-};
+const PACE: Pace =
+    Pace { one_try: Duration::from_secs(6), pause: Duration::from_millis(500), longest_wait: Duration::from_secs(15) };
 
 /// A client of one repository.
 #[derive(Debug)]

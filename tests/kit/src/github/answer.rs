@@ -17,7 +17,10 @@ impl Answer {
 
     /// GitHub's form of a refusal.
     pub(super) fn refused(status: u16, message: &str) -> Self {
-        Self::json(status, &serde_json::json!({"message": message, "documentation_url": "https://docs.github.com/rest"}))
+        Self::json(
+            status,
+            &serde_json::json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
+        )
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
