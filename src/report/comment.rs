@@ -1,5 +1,8 @@
 //! The comment on a pull request. All text that is not ours goes through `markdown_prose` or `markdown_code`.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::story::{Story, Verdict};
@@ -90,15 +93,21 @@ fn headline(story: &Story) -> String {
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
         Verdict::LetGo => format!("⏹️ Run cancelled: the agent finishes the deployment to {environment}"),
-        Verdict::Failed => format!("❌ Deployment to {environment} failed"),
+        Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
+        Verdict::Lost => format!("❓ Deployment to {environment}: how it ended is not known"),
     }
 }
 
 fn table(story: &Story) -> String {
     let plan = story.plan.as_ref();
     let version = |version: Option<&Version>| version.map_or_else(|| "–".to_owned(), show);
-    let serving = story.model.image.as_deref().map_or_else(|| "–".to_owned(), |image| markdown_code(&short(image)));
-    let release = story.model.release.map_or_else(|| "–".to_owned(), |number| number.to_string());
+    // Where nothing was to do, what ran before serves.
+    let same = plan.and_then(|plan| plan.running.as_ref()).filter(|_| story.verdict() == Verdict::NothingToDo);
+    let image = story.model.image.as_deref().map(|image| markdown_code(&short(image)));
+    let image = image.or(same.map(|same| markdown_code(&digest(same))));
+    let release = story.model.release.or(same.and_then(|same| same.release)).map(|number| number.to_string());
+    let none = || "–".to_owned();
+    let (release, serving) = (release.unwrap_or_else(none), image.unwrap_or_else(none));
     format!(
         "| environment | running before | wanted | serving release | serving digest |\n|---|---|---|---|---|\n| {} | {} | {} | {release} | {serving} |\n",
         markdown_code(story.environment.as_str()),
@@ -108,13 +117,16 @@ fn table(story: &Story) -> String {
 }
 
 fn show(version: &Version) -> String {
-    let image = match (&version.image, &version.image_id) {
+    let release = version.release.map(|number| format!("release {number}, ")).unwrap_or_default();
+    format!("{release}{}", markdown_code(&digest(version)))
+}
+
+fn digest(version: &Version) -> String {
+    match (&version.image, &version.image_id) {
         (Some(image), _) => format!("sha256:{}", image.digest().short()),
         (None, Some(id)) => short(id),
         (None, None) => "an unknown image".to_owned(),
-    };
-    let release = version.release.map(|number| format!("release {number}, ")).unwrap_or_default();
-    format!("{release}{}", markdown_code(&image))
+    }
 }
 
 /// The digest's first digits; an engine's image id likewise.

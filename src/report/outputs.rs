@@ -23,6 +23,7 @@ pub fn outputs(story: &Story, ending: &Ending<'_>) -> Vec<(&'static str, String)
         (None, Verdict::NothingToDo) => "unchanged",
         (None, Verdict::Planned) => "planned",
         (None, Verdict::Cancelled) => "cancelled",
+        (None, Verdict::Failed) => "failed",
         (None, _) => "unknown",
     };
     let reason = ending.failure.map(|failure| failure.reason).or(model.reason).map(Reason::as_str);

@@ -2,6 +2,8 @@
 //!
 //! Whatever GitHub does, the deployment goes on and ends as it ends; what could not be told comes back as sentences.
 
+#[cfg(test)]
+mod tests;
 mod voice;
 
 use std::fs::OpenOptions;

@@ -70,8 +70,10 @@ pub(super) enum Verdict {
     Cancelled,
     /// The run was cancelled, the agent goes on.
     LetGo,
-    /// It ended before the agent took it on, or nobody knows how.
+    /// It failed before the agent took it on.
     Failed,
+    /// The agent took it on, and nobody knows how it ended.
+    Lost,
 }
 
 impl Story {
@@ -95,6 +97,7 @@ impl Story {
                 // Without the agent's last word nobody knows that it stopped.
                 if self.model.deployment.is_some() { Verdict::LetGo } else { Verdict::Cancelled }
             }
+            (None, Some(_)) if self.model.deployment.is_some() => Verdict::Lost,
             (_, Some(_)) => Verdict::Failed,
             (None, None) if ended.nothing_to_do => Verdict::NothingToDo,
             (None, None) => Verdict::Planned,

@@ -146,7 +146,7 @@ impl Deployment {
             Verdict::NothingToDo => (DeploymentState::Success, "what is wanted ran before".to_owned()),
             Verdict::RolledBack => (DeploymentState::Failure, why(story, "the version from before serves")),
             Verdict::Stranded => (DeploymentState::Error, why(story, "a person must look")),
-            Verdict::Failed => (DeploymentState::Error, why(story, "how it ended is not known")),
+            Verdict::Failed | Verdict::Lost => (DeploymentState::Error, why(story, "how it ended is not known")),
             Verdict::Cancelled => (DeploymentState::Inactive, "cancelled; the version from before serves".to_owned()),
             Verdict::LetGo => (DeploymentState::InProgress, "the run was cancelled; the agent is finishing".to_owned()),
             Verdict::Running | Verdict::Planned => return,

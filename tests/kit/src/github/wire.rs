@@ -1,6 +1,6 @@
 //! HTTP/1.1, as much of it as one client's requests need.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
