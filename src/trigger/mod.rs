@@ -2,7 +2,15 @@
 //!
 //! Must never import clients, tokio or the environment.
 
+mod event;
+mod github;
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::time::Duration;
+
+pub use event::{Commit, Event, read as read_event};
+pub use github::GitHubContext;
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};
