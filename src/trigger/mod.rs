@@ -4,6 +4,7 @@
 
 mod event;
 mod github;
+mod inputs;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use event::{Commit, Event, read as read_event};
 pub use github::GitHubContext;
+pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, masks};
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};
