@@ -3,4 +3,5 @@
 pub mod app;
 pub mod bed;
 pub mod demo;
+pub mod github;
 pub mod load;
