@@ -210,7 +210,7 @@ fn image(text: &str) -> Result<ImageRef, String> {
     })
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match parse_span(text) {
         Ok(span) if span.is_zero() => Err("a deployment needs some time: write for example `15m`".to_owned()),
         Ok(span) => Ok(span),

@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
     Row { module: "cli", imports: Only(&["domain"]), words: EFFECTS },
     // The one place that reads the environment.
     Row { module: "env", imports: AllBut(&["clients", "agent", "execute", "app"]), words: &["tokio"] },
-    Row { module: "trigger", imports: Only(&["agent_api", "cli", "domain"]), words: EFFECTS },
+    Row { module: "trigger", imports: Only(&["agent_api", "cli", "domain", "failure", "plan"]), words: EFFECTS },
     Row { module: "config", imports: Only(&["domain", "yaml"]), words: EFFECTS },
     Row {
         module: "plan",

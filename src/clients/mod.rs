@@ -3,3 +3,4 @@
 pub mod agent;
 pub mod docker;
 pub mod github;
+pub mod registry;
