@@ -5,6 +5,7 @@
 mod request;
 mod stage;
 
+mod action;
 mod bad_input;
 mod between;
 mod crash;
