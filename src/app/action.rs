@@ -19,7 +19,7 @@ use crate::env::{Env, GITHUB_EVENT_PATH};
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::Failure;
-use crate::plan::render;
+use crate::plan::{Plan, Step, render};
 use crate::report::{self, Annotation, CommentOn, Ending, Files, Model, Out, Publisher, Run, Story, annotation};
 use crate::signing::AgentKey;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
@@ -208,7 +208,7 @@ async fn work(
         cancel: cancel.clone(),
         deadline,
         timeout: inputs.timeout,
-        idempotency_key: key(task, &want)?,
+        idempotency_key: key(task, plan, &want)?,
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
         credential: credential(inputs, env)?,
     };
@@ -252,15 +252,16 @@ fn credential(inputs: &Inputs, env: &Env) -> Result<Option<PullCredential>, Fail
     }
 }
 
-/// The same for a job that GitHub starts twice by mistake, another for a repeated run and for each image of a run.
-fn key(task: &Task, want: &Wanted) -> Result<IdempotencyKey, Failure> {
+/// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
+/// that was planned for: `act` gives every run the same number.
+fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failure> {
     let GitHubContext { run_id, run_attempt, .. } = task.context;
     let what = match want {
         Wanted::Image(image) => image.digest().short(),
         Wanted::Rollback => "rollback",
     };
-    let Settings { app, target, .. } = &task.settings;
-    format!("run:{run_id}:{run_attempt}:{app}:{}:{what}", target.service)
-        .parse()
-        .map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
+    let seen =
+        plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
+    let key = format!("run:{run_id}:{run_attempt}:{what}:{seen}:{}", task.settings.target.service);
+    key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
 }

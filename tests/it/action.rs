@@ -6,13 +6,14 @@ use std::path::Path;
 use kit::act::{Act, Repository};
 use kit::bed::{AppImage, Output};
 use kit::github::GitHubDouble;
+use serde_json::json;
 
 use crate::stage::Stage;
 
 /// A workflow whose name is the bed's: act names containers after it.
 fn workflow(name: &str, repository: &str) -> String {
     format!(
-        "name: {name}\non: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n      \
+        "name: {name}\non: [push, pull_request]\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n      \
          - uses: actions/checkout@v4\n      \
          - id: deploy\n        uses: badgery/deploy-action@v1\n        with:\n          image: {repository}\n          \
          agent-key: ${{{{ secrets.DEPLOY_AGENT_KEY }}}}\n      \
@@ -51,9 +52,26 @@ impl User {
     }
 
     fn push(&self) -> Output {
+        self.event("push", &[])
+    }
+
+    /// The opening of pull request 7 with this head, from a branch of the repository itself.
+    fn pull_request(&self, head: &str) -> Output {
+        let repo = json!({"full_name": "acme/hello"});
+        let payload = json!({
+            "action": "opened",
+            "pull_request": {"number": 7, "head": {"sha": head, "repo": repo}, "base": {"sha": head, "repo": repo}},
+        });
+        let file = self.stage.bed.dir().join("act/event.json");
+        fs::write(&file, payload.to_string()).expect("writes");
+        self.event("pull_request", &["--eventpath", &file.to_string_lossy()])
+    }
+
+    fn event(&self, name: &str, arguments: &[&str]) -> Output {
         let secrets = [("DEPLOY_AGENT_KEY", self.key.as_str()), ("GITHUB_TOKEN", "canary-token")];
         let url = self.github.url();
-        self.act.run("push", &self.repository, &secrets, &[("GITHUB_API_URL", &url)]).expect("act runs")
+        let variables = [("GITHUB_API_URL", url.as_str())];
+        self.act.run(name, arguments, &self.repository, &secrets, &variables).expect("act runs")
     }
 }
 
@@ -81,4 +99,27 @@ fn a_push_is_built_deployed_and_told_once() {
     for secret in [user.key.as_str(), "canary-token"] {
         assert!(!shown.contains(secret) && !again.contains(secret), "a secret is in the log");
     }
+}
+
+#[test]
+fn a_pull_request_is_planned_in_one_comment() {
+    let user = User::new();
+    let sha = user.version("v2");
+    assert_eq!(user.push().code, 0);
+    user.stage.wait("the old container to be gone", || user.stage.ids("web").len() == 1);
+    let before = user.stage.ids("web");
+    for _ in 0..2 {
+        let run = user.pull_request(&sha);
+        let shown = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, 0, "{shown}");
+        assert_eq!(user.github.comments(7).len(), 1, "{shown}");
+    }
+    // Of a commit that nobody built, a plan can only say so: it builds nothing.
+    let unbuilt = user.pull_request(&user.version("v3"));
+    let shown = format!("{}{}", unbuilt.stdout, unbuilt.stderr);
+    assert_eq!(unbuilt.code, 0, "{shown}");
+    assert!(shown.contains("is not built yet"), "{shown}");
+    assert_eq!(user.stage.ids("web"), before);
+    user.stage.assert_serves("v2");
+    assert_eq!(user.github.deployments().len(), 1, "a plan is no deployment");
 }

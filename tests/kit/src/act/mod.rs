@@ -39,13 +39,14 @@ impl Act {
         })
     }
 
-    /// Runs the repository's workflows for an event, with secrets and further variables by name.
+    /// Runs the repository's workflows for an event, with arguments for act, and secrets and variables by name.
     ///
     /// # Errors
     /// act does not start, or goes on for five minutes.
     pub fn run(
         &self,
         event: &str,
+        arguments: &[&str],
         repository: &Repository,
         secrets: &[(&str, &str)],
         variables: &[(&str, &str)],
@@ -53,7 +54,7 @@ impl Act {
         let mut command = self.machine.command("act");
         command.current_dir(repository.dir()).env("HOME", &self.home).env("XDG_CACHE_HOME", self.home.join("cache"));
         command.args([event, "--pull=false", "--rm", "--no-cache-server", "--platform"]);
-        command.arg(format!("ubuntu-latest={}", self.job));
+        command.arg(format!("ubuntu-latest={}", self.job)).args(arguments);
         command.arg("--local-repository").arg(format!("badgery/deploy-action@v1={}", self.action.display()));
         for (name, value) in secrets {
             // The name alone: the value is read from the environment and stays out of the list of processes.
