@@ -35,7 +35,10 @@ pub fn comment(story: &Story) -> String {
 pub(super) fn body(story: &Story, room: usize) -> String {
     let head = head(story);
     let foot = foot(story);
-    let lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    let mut lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    if story.build_failed() {
+        lines.extend(story.build.iter().map(|line| format!("{}<br>", markdown_code(line))));
+    }
     let room = room.saturating_sub(head.chars().count() + foot.chars().count());
     format!("{head}{}{foot}", details(&lines, room))
 }

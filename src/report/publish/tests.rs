@@ -6,22 +6,16 @@ use super::*;
 use crate::domain::{Reason, Secret};
 use crate::event::{DeployEvent, Outcome, Phase};
 use crate::failure::Failure;
-use crate::report::Model;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn story() -> Story {
-    Story {
-        app: "shop".parse().unwrap(),
-        environment: "staging".parse().unwrap(),
-        commit: "c".repeat(40).parse().unwrap(),
-        run_url: "https://github.example/badgery/shop/actions/runs/9".to_owned(),
-        url: None,
-        plan: None,
-        model: Model::default(),
-        containers: Vec::new(),
-        ended: None,
-    }
+    Story::new(
+        "shop".parse().unwrap(),
+        "staging".parse().unwrap(),
+        "c".repeat(40).parse().unwrap(),
+        "https://github.example/badgery/shop/actions/runs/9".to_owned(),
+    )
 }
 
 fn client(double: &GitHubDouble) -> Option<GitHub> {
