@@ -4,6 +4,7 @@ mod locate;
 mod retry;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ const LINE: usize = 1000;
 pub struct ImageJob<'a> {
     /// Where the image comes from.
     pub plan: &'a ImagePlan,
+    /// The root of the repository: problems are told by paths from there.
+    pub root: &'a Path,
     /// How it is built, where it is.
     pub spec: &'a BuildSpec,
     /// Where it goes.
@@ -83,7 +86,9 @@ async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<()
         Err(error) => return Err(Failure::new(Reason::Bug, "listing the build context ended early").because(error)),
     };
     events.note(format!("the build context has {} files, {} KiB", context.files(), context.size().div_ceil(1024)));
-    let file = spec.context.join(context.dockerfile()).to_string_lossy().trim_start_matches("./").to_owned();
+    let file = spec.context.join(context.dockerfile());
+    let file = file.strip_prefix(job.root).or_else(|_| file.strip_prefix(".")).unwrap_or(&file);
+    let file = file.to_string_lossy().into_owned();
     let build = Build {
         context,
         name: &format!("{}:{tag}", job.repository),

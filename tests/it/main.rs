@@ -8,6 +8,7 @@ mod stage;
 mod bad_input;
 mod between;
 mod crash;
+mod image;
 mod proof;
 mod race;
 mod secrets;

@@ -99,7 +99,7 @@ impl Steps {
     fn lines(&mut self, status: bollard::moby::buildkit::v1::StatusResponse, line: &mut impl FnMut(String)) {
         for step in status.vertexes {
             // What BuildKit does for itself is worth a line only when it fails.
-            let own = step.name.starts_with("[internal]");
+            let own = step.name.starts_with("[internal]") || step.name == "copy /context /";
             if step.started.is_some() && !own && self.shown.insert(step.digest) {
                 line(if step.cached { format!("{} (cached)", step.name) } else { step.name.clone() });
             }

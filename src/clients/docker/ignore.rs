@@ -73,11 +73,10 @@ impl Ignore {
     #[must_use]
     pub fn ignores(&self, path: &str) -> bool {
         let path: Vec<char> = path.chars().collect();
-        let ends = || (0..=path.len()).rev().filter(|end| path.get(*end).is_none_or(|c| *c == '/'));
         let mut ignored = false;
         for rule in &self.rules {
             // Only a rule that would change the answer has to be looked at.
-            if rule.takes_back == ignored && ends().any(|end| end > 0 && matches(&rule.glob, &path[..end])) {
+            if rule.takes_back == ignored && matches(&rule.glob, &path) {
                 ignored = !rule.takes_back;
             }
         }
@@ -154,7 +153,8 @@ fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Token, &
     }
 }
 
-/// Walks all ways to match side by side: `at[i]` is true where the first `i` tokens match the text so far.
+/// True where the path or a folder that it is in matches. Walks all ways to match side by side: `at[i]` is true where the
+/// first `i` tokens match the text so far.
 fn matches(glob: &[Token], text: &[char]) -> bool {
     let skip = |at: &mut [bool]| {
         for (i, token) in glob.iter().enumerate() {
@@ -168,7 +168,10 @@ fn matches(glob: &[Token], text: &[char]) -> bool {
     let mut inside = vec![false; glob.len() + 1];
     at[0] = true;
     skip(&mut at);
-    for c in text {
+    for (position, c) in text.iter().enumerate() {
+        if *c == '/' && position > 0 && at[glob.len()] {
+            return true;
+        }
         let mut next = vec![false; glob.len() + 1];
         for (i, token) in glob.iter().enumerate() {
             match token {

@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_broken_config_is_not_repeated() {
         for (text, message) in [
-            ("{\"auths\": {\"r\": {\"auth\": 7hunter2", "the docker config does not parse (line 1, column 28)"),
+            ("{\"auths\": {\"r\": {\"auth\": 7hunter2", "the docker config does not parse (line 1, column 26)"),
             (
                 "{\"auths\": {\"r\": {\"auth\": \"hunter2\"}}}",
                 "the docker config's `auth` of `r` is not base64 of `user:password`",

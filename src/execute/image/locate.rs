@@ -18,6 +18,9 @@ pub(super) fn line(dockerfile: &str, error: &str, step: Option<&str>) -> Option<
         let wanted = normal(text);
         let keyword = wanted.split(' ').next()?.to_owned();
         let same = |text: &str| text.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(&keyword));
+        if let Some((line, _)) = instructions.iter().find(|(_, text)| *text == wanted) {
+            return Some(*line);
+        }
         let candidates: Vec<_> = instructions.iter().filter(|(_, text)| same(text)).collect();
         // Variables are replaced in the step's name: what begins alike for longest is what it came from.
         let alike = |text: &str| text.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();
@@ -79,8 +82,6 @@ fn normal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     const DOCKERFILE: &str = "# syntax of a comment\nFROM busybox:1 AS build\nARG V\nRUN true && \\\n    # inside\n    \
                               make   all\nCOPY missing /\nCOPY $V/bin /bin\nRUN true\nFROM nginx\nFROM other.example/x:2\n";
 

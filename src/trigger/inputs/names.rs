@@ -30,13 +30,19 @@ pub const INPUTS: &[Input] = &[
     input("app", "The application. Default: `app` of deploy.yml, else the repository's name."),
     input("command", "`deploy`, `plan` or `rollback`. Default: `plan` on a pull request, else `deploy`."),
     input("environment", "The environment. Default: the one of deploy.yml, where it has only one."),
-    or("deploy.yml", input("config", "The configuration, relative to the checkout. Without the file, the inputs say it all.")),
+    or(
+        "deploy.yml",
+        input("config", "The configuration, relative to the checkout. Without the file, the inputs say it all."),
+    ),
     input(
         "image",
         "A repository (`ghcr.io/acme/web`: the commit is built and pushed to it), or an image to deploy as it is \
          (`repository:tag`, `repository@sha256:…`). Default: `image.repository` of deploy.yml.",
     ),
-    or("auto", input("build", "`auto` builds a commit once, `always` builds it again, `never` takes what the registry has.")),
+    or(
+        "auto",
+        input("build", "`auto` builds a commit once, `always` builds it again, `never` takes what the registry has."),
+    ),
     or(".", input("context", "The folder that is built, relative to the checkout.")),
     or("Dockerfile", input("dockerfile", "The Dockerfile, relative to `context`.")),
     input("target", "The stage of the Dockerfile to build. Default: the last."),

@@ -70,7 +70,7 @@ fn mistakes_are_told() {
         vec![("INPUT_BUILD-ARGS", "A=1\nB")],
         vec![("INPUT_SECRETS", "canary")],
         vec![("INPUT_SECRETS", "a=canary\na=canary")],
-        vec![("INPUT_SECRETS", "-----canary =x")],
+        vec![("INPUT_SECRETS", "BEGIN canary KEY=x")],
         vec![("INPUT_AGENT-URL", "http://deploy.example.com")],
         vec![("INPUT_SERVICE", "Web")],
         vec![("INPUT_REGISTRY", "https://index.docker.io/v1/")],
@@ -96,7 +96,7 @@ fn secrets_are_masked_line_by_line_and_in_every_form() {
         ("INPUT_GITHUB-TOKEN", ""),
         ("INPUT_APP", "hello"),
     ]));
-    insta::assert_snapshot!(masked, @"");
+    insta::assert_snapshot!(masked);
 }
 
 #[test]

@@ -78,7 +78,9 @@ pub(super) fn image(text: &str) -> Result<ImageInput, String> {
         && !tag.starts_with(['.', '-'])
         && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if !good {
-        return Err(format!("`{tag}` is not a tag: 1 to 128 letters, digits, `.`, `_`, `-`, not beginning with `.` or `-`"));
+        return Err(format!(
+            "`{tag}` is not a tag: 1 to 128 letters, digits, `.`, `_`, `-`, not beginning with `.` or `-`"
+        ));
     }
     Ok(ImageInput::Tag(of(&text[..colon])?, tag.to_owned()))
 }
@@ -94,7 +96,8 @@ pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut pairs = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let line = line.trim_end_matches('\r');
-        let (name, value) = line.split_once('=').ok_or_else(|| format!("line {number} has no `=`: write `name=value`"))?;
+        let (name, value) =
+            line.split_once('=').ok_or_else(|| format!("line {number} has no `=`: write `name=value`"))?;
         let name = name.trim();
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
             return Err(format!("line {number} has no name of letters, digits, `_`, `-`, `.` before its `=`"));

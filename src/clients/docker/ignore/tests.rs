@@ -58,6 +58,6 @@ fn malformed_patterns_name_their_line() {
 
 #[test]
 fn many_wildcards_take_no_time() {
-    let pattern = "**/*a".repeat(30);
+    let pattern = format!("{}z", "**/*a".repeat(30));
     assert!(!ignored(&pattern, &format!("{}b", "a/".repeat(500))));
 }
