@@ -1,8 +1,6 @@
 //! Problems as annotations on their line.
 
 use super::escape::{data, property};
-use crate::event::{DeployEvent, Stamped};
-use crate::yaml::Problems;
 
 /// A problem and its place in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,40 +27,9 @@ pub fn annotation(annotation: &Annotation<'_>) -> String {
     )
 }
 
-/// The workflow commands for everything that is wrong in a file.
-#[must_use]
-pub fn problems(problems: &Problems) -> String {
-    let all = problems.list().iter().map(|problem| {
-        let hint = problem.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        annotation(&Annotation {
-            file: problems.file(),
-            line: u64::try_from(problem.at.line).ok(),
-            title: "configuration",
-            message: &format!("{}{hint}", problem.message),
-        })
-    });
-    all.collect()
-}
-
-/// The workflow command for an event that is about a file of the repository; empty for every other one.
-#[must_use]
-pub fn problem(stamped: &Stamped) -> String {
-    let DeployEvent::Problem { file, line, message } = &stamped.event else { return String::new() };
-    annotation(&Annotation { file, line: *line, title: "build", message })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn events_about_a_file_are_annotations() {
-        let event = |event| Stamped { seq: 1, at: "2026-03-01T10:00:00Z".parse().unwrap(), event };
-        let bad =
-            DeployEvent::Problem { file: "Dockerfile".to_owned(), line: Some(4), message: "no\r\nway".to_owned() };
-        assert_eq!(problem(&event(bad)), "::error file=Dockerfile,line=4,title=build::no%0Away\n");
-        assert_eq!(problem(&event(DeployEvent::Switched)), "");
-    }
 
     #[test]
     fn a_problem_is_one_command() {

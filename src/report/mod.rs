@@ -18,7 +18,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Annotation, annotation, problem, problems};
+pub use annotations::{Annotation, annotation};
 pub use comment::{comment, marker};
 pub use history::history;
 pub use json::{Ending, event, object, result};

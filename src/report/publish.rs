@@ -22,7 +22,6 @@ use crate::domain::PrNumber;
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::signing::fresh_nonce;
-use crate::trigger::{Commit, GitHubContext};
 use voice::Voice;
 
 /// Shortest time between two edits of the comment; first and last ones are not held back.
@@ -57,27 +56,6 @@ pub struct Files {
     pub output: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
     pub summary: Option<PathBuf>,
-}
-
-impl Run {
-    /// Of this run, for this commit.
-    #[must_use]
-    pub fn of(context: &GitHubContext, commit: &Commit) -> Self {
-        let comment = match commit.pull_request {
-            _ if commit.from_fork => CommentOn::Nothing,
-            Some(number) => CommentOn::PullRequest(number),
-            None => CommentOn::CommitsOnly,
-        };
-        Self { id: context.run_id, attempt: context.run_attempt, comment }
-    }
-}
-
-impl Files {
-    /// Of this run.
-    #[must_use]
-    pub fn of(context: &GitHubContext) -> Self {
-        Self { output: context.output.clone(), summary: context.summary.clone() }
-    }
 }
 
 /// Publishes one environment's story.

@@ -124,6 +124,17 @@ fn a_failed_build_shows_its_last_lines() {
 }
 
 #[test]
+fn what_is_not_built_or_is_blocked_says_so() {
+    let mut unbuilt = story(Vec::new());
+    unbuilt.plan = None;
+    let mut blocked = story(Vec::new());
+    let blocker = Blocker { code: "x".to_owned(), message: "no".to_owned(), hint: "change it".to_owned() };
+    blocked.plan.as_mut().unwrap().blockers.push(blocker);
+    let failure = Failure::new(Reason::Blocked, "it is blocked by x");
+    insta::assert_snapshot!(format!("{}\n===\n{}", ends(unbuilt, false, None), ends(blocked, false, Some(&failure))));
+}
+
+#[test]
 fn headlines_tell_the_ends_apart() {
     let cancelled = Failure::new(Reason::Cancelled, "cancelled");
     let build = Failure::new(Reason::Bug, "the build failed").kind(Kind::Build);
