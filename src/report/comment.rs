@@ -22,7 +22,7 @@ pub fn marker(app: &AppName, environment: &EnvName) -> String {
     format!("<!-- deploy-action:{app}:{environment} -->")
 }
 
-/// The whole comment, marker first, at most [`LONGEST`] characters: where it does not fit, the oldest lines of the
+/// The whole comment, marker first, at most the 65,536 characters that GitHub takes: where it does not fit, the oldest lines of the
 /// diagnosis go.
 #[must_use]
 pub fn comment(story: &Story) -> String {

@@ -99,6 +99,35 @@ async fn what_is_refused_is_said_once_and_left_alone() {
 }
 
 #[tokio::test]
+async fn whatever_passes_leaves_the_report_complete() {
+    let mut runs = tokio::task::JoinSet::new();
+    for fault in [
+        Fault::TooMany(1),
+        Fault::Secondary(Some(1)),
+        Fault::BadGatewayAfter,
+        Fault::ClosedAfter,
+        Fault::Slow(Duration::from_millis(300)),
+        Fault::Truncated,
+        Fault::Html,
+    ] {
+        runs.spawn(async move {
+            let double = GitHubDouble::start().unwrap();
+            for path in ["/graphql", "/comments", "/deployments"] {
+                double.fail("POST", path, fault.clone(), 1);
+            }
+            let unreported = run(&double, seven(), Outcome::Deployed, None).await;
+            assert_eq!(unreported, [] as [&str; 0], "{fault:?}");
+            assert_eq!((double.comments(7).len(), double.deployments().len()), (1, 1), "{fault:?}");
+            assert_eq!(states(&double).last().map(String::as_str), Some("success"), "{fault:?}");
+            assert!(double.calls().len() <= 20, "{fault:?}");
+        });
+    }
+    while let Some(ended) = runs.join_next().await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn github_down_is_a_sentence() {
     let double = GitHubDouble::start().unwrap();
     for method in ["GET", "POST", "PATCH"] {
