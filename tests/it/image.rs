@@ -1,8 +1,11 @@
 //! Building and pushing with a real engine and a real registry: what comes out, and what a failure says.
 
+mod faulty;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use deploy_action::clients::docker::{DEFAULT_HOST, Engine, RegistryLogin};
 use deploy_action::clients::registry::{Credentials, Registry as Client};
@@ -13,6 +16,8 @@ use deploy_action::execute::{cancel_channel, event_channel};
 use deploy_action::failure::Failure;
 use deploy_action::plan::image::{BuildMode, BuildSpec, ImagePlan, plan, recipe_hash, tag};
 use kit::bed::{Machine, Registry};
+
+use faulty::{Fault, Faulty};
 
 /// A base with a shell, imported from this machine's static busybox.
 const BASE: &str = "deploy-action-bed/busybox:1";
@@ -27,6 +32,10 @@ struct Shop {
     credentials: Credentials,
     spec: BuildSpec,
     mode: BuildMode,
+    /// Where the image goes: the registry, or a door to it.
+    door: SocketAddr,
+    /// Cancels so long after the start.
+    cancel_after: Option<Duration>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -61,11 +70,11 @@ impl Shop {
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (credentials, mode) = (Credentials::default(), BuildMode::Auto);
-        Self { machine, dir, registry, credentials, spec, mode, runtime }
+        Self { door: registry.address(), cancel_after: None, machine, dir, registry, credentials, spec, mode, runtime }
     }
 
     fn repository(&self) -> Repository {
-        self.registry.repository("shop/web").parse().expect("a repository")
+        format!("{}/shop/web", self.door).parse().expect("a repository")
     }
 
     fn commit() -> GitSha {
@@ -76,7 +85,7 @@ impl Shop {
     fn make(&self) -> Made {
         let engine = Engine::new(&docker_host(&self.machine)).expect("an engine");
         let (mut events, mut told) = event_channel();
-        let (_canceller, cancel) = cancel_channel();
+        let (canceller, cancel) = cancel_channel();
         let repository = self.repository();
         let hash = recipe_hash(&self.spec);
         let labels = BTreeMap::from([("recipe".to_owned(), hash)]);
@@ -98,7 +107,15 @@ impl Shop {
                 deadline: tokio::time::Instant::now() + Duration::from_secs(120),
                 session: &session,
             };
-            run(&job, &mut events, &cancel).await
+            let work = run(&job, &mut events, &cancel);
+            tokio::pin!(work);
+            if let Some(after) = self.cancel_after {
+                if let Ok(result) = tokio::time::timeout(after, &mut work).await {
+                    return result;
+                }
+                canceller.ask();
+            }
+            work.await
         });
         drop(events);
         let events = std::iter::from_fn(|| told.try_recv().ok()).map(|stamped| stamped.event).collect();
@@ -265,4 +282,68 @@ fn a_registry_that_is_down_is_told() {
     let failure = asked.expect_err("nobody listens there");
     assert_eq!(failure.message, "the registry `127.0.0.1:1` does not answer as expected");
     assert_eq!(failure.kind.exit_code(), 20);
+}
+
+#[test]
+fn a_push_is_tried_again_where_the_registry_is_overloaded() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let fault = Fault::Answer { method: "PUT /v2/shop/web/manifests/", status: "503 Service Unavailable", times: 2 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    assert_eq!(faulty.met(), 2);
+    let notes = made.events.iter().filter_map(|event| match event {
+        DeployEvent::Note { text } if text.contains("again in") => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].contains("503") && notes[0].ends_with("again in 1 s"), "{notes:?}");
+}
+
+#[test]
+fn a_push_that_is_denied_is_not_tried_again() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let fault = Fault::Answer { method: "POST", status: "403 Forbidden", times: 100 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    let host = shop.door;
+    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+}
+
+#[test]
+fn another_digest_than_was_pushed_is_refused() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.door = Faulty::before(shop.registry.address(), Fault::OtherDigest).address;
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    let message = &made.failure().message;
+    assert!(message.contains(&"0".repeat(64)) && message.ends_with(" was pushed"), "{message}");
+    assert!(!made.events.iter().any(|event| matches!(event, DeployEvent::Pushed { .. })));
+}
+
+#[test]
+fn a_cancelled_build_ends_at_once() {
+    let mut shop = Shop::open("");
+    let dockerfile = format!("FROM {BASE}\nRUN : {} && /bin/busybox sleep 60\n", shop.dir.path().display());
+    fs::write(shop.spec.context.join("Dockerfile"), dockerfile).expect("a file");
+    shop.cancel_after = Some(Duration::from_secs(2));
+    let start = Instant::now();
+    let made = shop.make();
+    let failure = made.result.as_ref().expect_err("cancelled");
+    assert_eq!(failure.kind.exit_code(), 40, "{}", failure.render());
+    assert!(made.lines().contains("sleep 60"), "it was at work: {}", made.lines());
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn secrets_are_refused_with_a_sentence() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.spec.secrets.insert("npm".to_owned(), Secret::new("canary-7".to_owned()));
+    let made = shop.make();
+    let text = made.failure().render();
+    assert!(text.starts_with("error: `secrets` cannot be passed to a build yet"), "{text}");
+    assert!(!text.contains("canary-7"), "{text}");
 }

@@ -109,3 +109,21 @@ fn defaults_are_what_they_are_said_to_be() {
     let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(format!("{:?}", read(&given).unwrap()), format!("{:?}", read(&[]).unwrap()));
 }
+
+#[test]
+fn action_yml_says_the_same() {
+    let text = include_str!("../../../action.yml");
+    let (_, rest) = text.split_once("\ninputs:\n").expect("inputs");
+    let (inputs, _) = rest.split_once("\noutputs:\n").expect("outputs");
+    let written: String = INPUTS
+        .iter()
+        .map(|input| {
+            let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+            // A default file need not exist; one that is named must. So that default is not written out.
+            let default = input.default.filter(|_| input.name != "config");
+            let default = default.map(|text| format!("    default: {}\n", quoted(text))).unwrap_or_default();
+            format!("  {}:\n    description: {}\n{default}", input.name, quoted(input.doc))
+        })
+        .collect();
+    assert_eq!(inputs, written);
+}
