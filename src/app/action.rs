@@ -20,7 +20,7 @@ use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::Failure;
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, CommentOn, Ending, Files, Model, Out, Publisher, Run, Story, annotation};
+use crate::report::{self, Annotation, CommentOn, Ending, Files, Out, Publisher, Run, Story, annotation};
 use crate::signing::AgentKey;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
 
@@ -137,17 +137,8 @@ fn begin(task: &Task) -> Publisher {
             .ok()
     });
     let comment = commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
-    let story = Story {
-        app: settings.app.clone(),
-        environment: settings.environment.clone(),
-        commit: commit.head.clone(),
-        run_url: context.run_url(),
-        url: None,
-        plan: None,
-        model: Model::default(),
-        containers: Vec::new(),
-        ended: None,
-    };
+    let (app, environment) = (settings.app.clone(), settings.environment.clone());
+    let story = Story::new(app, environment, commit.head.clone(), context.run_url());
     let files = Files { output: context.output.clone(), summary: context.summary.clone() };
     Publisher::begin(github, Run { id: context.run_id, attempt: context.run_attempt, comment }, files, story)
 }

@@ -22,7 +22,7 @@ pub fn marker(app: &AppName, environment: &EnvName) -> String {
     format!("<!-- deploy-action:{app}:{environment} -->")
 }
 
-/// The whole comment, marker first, at most [`LONGEST`] characters: where it does not fit, the oldest lines of the
+/// The whole comment, marker first, at most the 65,536 characters that GitHub takes: where it does not fit, the oldest lines of the
 /// diagnosis go.
 #[must_use]
 pub fn comment(story: &Story) -> String {
@@ -35,7 +35,10 @@ pub fn comment(story: &Story) -> String {
 pub(super) fn body(story: &Story, room: usize) -> String {
     let head = head(story);
     let foot = foot(story);
-    let lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    let mut lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    if story.build_failed() {
+        lines.extend(story.build.iter().map(|line| format!("{}<br>", markdown_code(line))));
+    }
     let room = room.saturating_sub(head.chars().count() + foot.chars().count());
     format!("{head}{}{foot}", details(&lines, room))
 }
@@ -63,7 +66,9 @@ fn head(story: &Story) -> String {
         if planned {
             out.push_str(&text);
         } else {
-            out.push_str(&format!("\n<details><summary>Plan</summary>\n\n{text}\n</details>\n"));
+            // The blockers say what to change.
+            let open = if blocked(story) { " open" } else { "" };
+            out.push_str(&format!("\n<details{open}><summary>Plan</summary>\n\n{text}\n</details>\n"));
         }
     }
     if !story.model.phases.is_empty() {
@@ -73,6 +78,10 @@ fn head(story: &Story) -> String {
         }
     }
     out
+}
+
+fn blocked(story: &Story) -> bool {
+    story.plan.as_ref().is_some_and(|plan| !plan.blockers.is_empty())
 }
 
 fn headline(story: &Story) -> String {
@@ -85,7 +94,8 @@ fn headline(story: &Story) -> String {
         }
         Verdict::Planned => match &story.plan {
             Some(plan) if !plan.blockers.is_empty() => format!("🚫 Plan for {environment}: blocked"),
-            _ => format!("📋 Plan for {environment}"),
+            Some(_) => format!("📋 Plan for {environment}"),
+            None => format!("📋 Plan for {environment}: known once the image is built and pushed"),
         },
         Verdict::Deployed => format!("✅ Deployed to {environment}{}", release.unwrap_or_default()),
         Verdict::NothingToDo => format!("✅ Nothing to do for {environment}: what is wanted runs"),
@@ -93,6 +103,7 @@ fn headline(story: &Story) -> String {
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
         Verdict::LetGo => format!("⏹️ Run cancelled: the agent finishes the deployment to {environment}"),
+        Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
         Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
         Verdict::Lost => format!("❓ Deployment to {environment}: how it ended is not known"),
     }

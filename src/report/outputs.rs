@@ -1,6 +1,8 @@
 //! The action's outputs, and how they are written so that no value can become another output.
 
-use super::json::{Ending, result};
+use serde_json::{Value, json};
+
+use super::json::{Ending, object, result};
 use super::story::{Story, Verdict};
 use crate::domain::{ImageRef, Reason};
 use crate::failure::Failure;
@@ -26,19 +28,33 @@ pub fn outputs(story: &Story, ending: &Ending<'_>) -> Vec<(&'static str, String)
         (None, Verdict::Failed) => "failed",
         (None, _) => "unknown",
     };
+    // Of a plan, whether it would change something; before the image is built nobody can say.
+    let changed = match (story.verdict(), &story.plan) {
+        (Verdict::Planned, None) => None,
+        (Verdict::Planned, Some(plan)) => Some(plan.changed),
+        _ => Some(ending.changed),
+    };
     let reason = ending.failure.map(|failure| failure.reason).or(model.reason).map(Reason::as_str);
     vec![
         ("environment", story.environment.to_string()),
         ("outcome", outcome.to_owned()),
-        ("changed", ending.changed.to_string()),
+        ("changed", changed.map_or_else(|| "unknown".to_owned(), |changed| changed.to_string())),
         ("image", image.unwrap_or_default()),
         ("digest", digest.map(|image| image.digest().as_str().to_owned()).unwrap_or_default()),
         ("release", release.map(|number| number.to_string()).unwrap_or_default()),
         ("url", story.url.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("deployment-id", model.deployment.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("reason-code", reason.unwrap_or_default().to_owned()),
-        ("result-json", result(model, ending).trim_end().to_owned()),
+        ("result-json", document(&result(model, ending), outcome, changed)),
     ]
+}
+
+/// The result as one line, with the same outcome and change as the other outputs.
+fn document(result: &str, outcome: &str, changed: Option<bool>) -> String {
+    let mut document: Value = serde_json::from_str(result).unwrap_or_default();
+    document["outcome"] = json!(outcome);
+    document["changed"] = json!(changed);
+    object(&document).trim_end().to_owned()
 }
 
 /// What is appended to the file that `GITHUB_OUTPUT` names. `delimiter` is random: nobody can write a value that ends

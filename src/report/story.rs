@@ -1,10 +1,15 @@
 //! Everything that the comment, the summary, the outputs and GitHub's deployment rest on: one value for all of them.
 
+use std::collections::VecDeque;
+
 use super::{Ending, Model};
 use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason};
 use crate::event::{ContainerReport, DeployEvent, Outcome, Stamped};
 use crate::failure::Kind;
 use crate::plan::PlanReport;
+
+/// Last lines of a build that are kept: a failed step's own words are among them.
+const BUILD_LINES: usize = 60;
 
 /// The deployment of one environment by one run, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Story {
     pub model: Model,
     /// What containers that failed looked like.
     pub containers: Vec<ContainerReport>,
+    /// The last lines of the build.
+    pub build: VecDeque<String>,
     /// The end, once it is reached.
     pub ended: Option<Ended>,
 }
@@ -77,11 +84,41 @@ pub(super) enum Verdict {
 }
 
 impl Story {
+    /// Before anything happened.
+    #[must_use]
+    pub fn new(app: AppName, environment: EnvName, commit: GitSha, run_url: String) -> Self {
+        Self {
+            app,
+            environment,
+            commit,
+            run_url,
+            url: None,
+            plan: None,
+            model: Model::default(),
+            containers: Vec::new(),
+            build: VecDeque::new(),
+            ended: None,
+        }
+    }
+
+    /// Whether the build is what failed.
+    pub(super) fn build_failed(&self) -> bool {
+        let told = self.ended.as_ref().and_then(|ended| ended.failure.as_ref());
+        told.is_some_and(|told| told.kind == Kind::Build)
+    }
+
     /// Takes one more event in.
     pub fn apply(&mut self, stamped: &Stamped) {
         self.model.apply(stamped);
-        if let DeployEvent::Diagnosis { container } = &stamped.event {
-            self.containers.push(container.clone());
+        match &stamped.event {
+            DeployEvent::Diagnosis { container } => self.containers.push(container.clone()),
+            DeployEvent::BuildLine { text } => {
+                if self.build.len() == BUILD_LINES {
+                    self.build.pop_front();
+                }
+                self.build.push_back(text.clone());
+            }
+            _ => {}
         }
     }
 

@@ -14,7 +14,7 @@ struct Bench {
 
 fn bench() -> Bench {
     let double = GitHubDouble::start().unwrap();
-    let token = Secret::new("token".to_owned());
+    let token = Secret::new("hunter2".to_owned());
     let mut client = GitHub::new(&double.url(), "badgery/shop".parse().unwrap(), &token).unwrap();
     client.pace = Pace {
         one_try: Duration::from_millis(700),
@@ -186,6 +186,14 @@ async fn a_slow_answer_is_an_answer_and_a_run_has_its_share() {
     let error = bench.client.pull_requests_of(&sha()).await.unwrap_err();
     assert_eq!(error.trouble, Trouble::Limited);
     assert_eq!(bench.double.calls().len(), 20);
+}
+
+#[tokio::test]
+async fn the_token_goes_to_github_only() {
+    let bench = bench();
+    bench.comment("text").await.unwrap();
+    assert!(bench.double.calls().iter().all(|call| call.authorized));
+    assert!(!format!("{:?}", bench.client).contains("hunter2"));
 }
 
 #[test]

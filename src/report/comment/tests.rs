@@ -36,17 +36,13 @@ fn plan() -> PlanReport {
 }
 
 fn story(events: Vec<DeployEvent>) -> Story {
-    let mut story = Story {
-        app: "shop".parse().unwrap(),
-        environment: "staging".parse().unwrap(),
-        commit: "c".repeat(40).parse().unwrap(),
-        run_url: "https://github.example/badgery/shop/actions/runs/9".to_owned(),
-        url: None,
-        plan: Some(plan()),
-        model: super::super::Model::default(),
-        containers: Vec::new(),
-        ended: None,
-    };
+    let mut story = Story::new(
+        "shop".parse().unwrap(),
+        "staging".parse().unwrap(),
+        "c".repeat(40).parse().unwrap(),
+        "https://github.example/badgery/shop/actions/runs/9".to_owned(),
+    );
+    story.plan = Some(plan());
     for (seq, event) in (1..).zip(events) {
         story.apply(&Stamped { seq, at: "2026-03-01T10:00:00Z".parse().unwrap(), event });
     }
@@ -116,6 +112,26 @@ fn a_plan_is_the_comment() {
     let blocker = Blocker { code: "x".to_owned(), message: "it | cannot".to_owned(), hint: "change it".to_owned() };
     blocked.plan.as_mut().unwrap().blockers.push(blocker);
     insta::assert_snapshot!(format!("{}\n===\n{}", ends(story(Vec::new()), true, None), ends(blocked, false, None)));
+}
+
+#[test]
+fn a_failed_build_shows_its_last_lines() {
+    let lines = (0..100).map(|number| DeployEvent::BuildLine { text: format!("#7 {number} </details>") });
+    let failure = Failure::new(Reason::Bug, "step 7 failed").kind(Kind::Build);
+    let told = ends(story(lines.collect()), false, Some(&failure));
+    assert!(told.contains("<code>&#35;7 99 &#60;/details&#62;</code><br>"), "{told}");
+    assert!(!told.contains("7 39 ") && told.contains("7 40 "));
+}
+
+#[test]
+fn what_is_not_built_or_is_blocked_says_so() {
+    let mut unbuilt = story(Vec::new());
+    unbuilt.plan = None;
+    let mut blocked = story(Vec::new());
+    let blocker = Blocker { code: "x".to_owned(), message: "no".to_owned(), hint: "change it".to_owned() };
+    blocked.plan.as_mut().unwrap().blockers.push(blocker);
+    let failure = Failure::new(Reason::Blocked, "it is blocked by x");
+    insta::assert_snapshot!(format!("{}\n===\n{}", ends(unbuilt, false, None), ends(blocked, false, Some(&failure))));
 }
 
 #[test]

@@ -6,22 +6,16 @@ use super::*;
 use crate::domain::{Reason, Secret};
 use crate::event::{DeployEvent, Outcome, Phase};
 use crate::failure::Failure;
-use crate::report::Model;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn story() -> Story {
-    Story {
-        app: "shop".parse().unwrap(),
-        environment: "staging".parse().unwrap(),
-        commit: "c".repeat(40).parse().unwrap(),
-        run_url: "https://github.example/badgery/shop/actions/runs/9".to_owned(),
-        url: None,
-        plan: None,
-        model: Model::default(),
-        containers: Vec::new(),
-        ended: None,
-    }
+    Story::new(
+        "shop".parse().unwrap(),
+        "staging".parse().unwrap(),
+        "c".repeat(40).parse().unwrap(),
+        "https://github.example/badgery/shop/actions/runs/9".to_owned(),
+    )
 }
 
 fn client(double: &GitHubDouble) -> Option<GitHub> {
@@ -102,6 +96,35 @@ async fn what_is_refused_is_said_once_and_left_alone() {
     insta::assert_snapshot!(unreported.join("\n"));
     let posts = double.calls().iter().filter(|call| call.method == "POST" && call.path != "/graphql").count();
     assert_eq!(posts, 2);
+}
+
+#[tokio::test]
+async fn whatever_passes_leaves_the_report_complete() {
+    let mut runs = tokio::task::JoinSet::new();
+    for fault in [
+        Fault::TooMany(1),
+        Fault::Secondary(Some(1)),
+        Fault::BadGatewayAfter,
+        Fault::ClosedAfter,
+        Fault::Slow(Duration::from_millis(300)),
+        Fault::Truncated,
+        Fault::Html,
+    ] {
+        runs.spawn(async move {
+            let double = GitHubDouble::start().unwrap();
+            for path in ["/graphql", "/comments", "/deployments"] {
+                double.fail("POST", path, fault.clone(), 1);
+            }
+            let unreported = run(&double, seven(), Outcome::Deployed, None).await;
+            assert_eq!(unreported, [] as [&str; 0], "{fault:?}");
+            assert_eq!((double.comments(7).len(), double.deployments().len()), (1, 1), "{fault:?}");
+            assert_eq!(states(&double).last().map(String::as_str), Some("success"), "{fault:?}");
+            assert!(double.calls().len() <= 20, "{fault:?}");
+        });
+    }
+    while let Some(ended) = runs.join_next().await {
+        ended.unwrap();
+    }
 }
 
 #[tokio::test]
