@@ -5,15 +5,16 @@ mod ignored;
 mod push;
 mod shop;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use deploy_action::domain::Secret;
 use deploy_action::event::DeployEvent;
 use deploy_action::failure::Failure;
-use deploy_action::plan::image::{BuildMode, recipe_hash, tag};
+use deploy_action::plan::image::{BuildMode, labels, tag};
 
-use shop::{BASE, Shop};
+use shop::{BASE, SOURCE, Shop};
 
 #[test]
 fn a_commit_is_built_pushed_and_then_reused() {
@@ -33,10 +34,11 @@ fn a_commit_is_built_pushed_and_then_reused() {
     let label = shop.machine.docker(&[
         "inspect",
         "--format",
-        "{{.Config.Labels.recipe}}",
+        "{{json .Config.Labels}}",
         &format!("{}:{tag}", shop.repository()),
     ]);
-    assert_eq!(label.expect("labels").trim(), recipe_hash(&shop.spec));
+    let told: BTreeMap<String, String> = serde_json::from_str(&label.expect("labels")).expect("labels");
+    assert_eq!(told, labels(&Shop::commit(), SOURCE, None, &shop.spec));
 
     let again = shop.make();
     assert!(again.reused && again.events.is_empty());

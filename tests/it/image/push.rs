@@ -4,6 +4,7 @@ use deploy_action::clients::docker::RegistryLogin;
 use deploy_action::clients::registry::{Credentials, Registry as Client};
 use deploy_action::domain::{Repository, Secret};
 use deploy_action::event::DeployEvent;
+use deploy_action::failure::Failure;
 use deploy_action::plan::image::BuildMode;
 use kit::bed::Registry;
 
@@ -80,4 +81,19 @@ fn another_digest_than_was_pushed_is_refused() {
     let message = &made.failure().message;
     assert!(message.contains(&"0".repeat(64)) && message.ends_with(" was pushed"), "{message}");
     assert!(!made.events.iter().any(|event| matches!(event, DeployEvent::Pushed { .. })));
+}
+
+#[test]
+fn a_busy_registry_is_asked_for_the_digest_again() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let first = shop.make().result.map_err(|failure| failure.render()).expect("an image");
+    let open = shop.door;
+    // The first question is three requests: whether a login is needed, HEAD, GET.
+    let fault = Fault::Answer { method: "", status: "503 Service Unavailable", times: 3 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    let image = made.result.as_ref().map_err(Failure::render).expect("an image");
+    assert_eq!((image.digest(), made.reused, faulty.met()), (first.digest(), true, 3));
+    shop.door = open;
 }
