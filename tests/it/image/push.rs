@@ -97,3 +97,22 @@ fn a_busy_registry_is_asked_for_the_digest_again() {
     assert_eq!((image.digest(), made.reused, faulty.met()), (first.digest(), true, 3));
     shop.door = open;
 }
+
+#[test]
+fn a_base_image_behind_a_login_is_fetched() {
+    let dockerfile = "FROM scratch\nCOPY hello /\n";
+    let mut shop = Shop::with(dockerfile, |machine, dir| Registry::private(machine, dir, BOB).expect("a registry"));
+    let login = RegistryLogin { username: "bob".to_owned(), password: Secret::new("s3cret".to_owned()) };
+    shop.credentials = Credentials::default().with(&shop.door.to_string(), login);
+    let base = shop.make().result.map_err(|failure| failure.render()).expect("a base");
+    // With its own name gone, the engine has to ask the registry for it.
+    shop.forget();
+    let stranger = Shop::open(&format!("# a comment\nFROM {base}\n")).make();
+    let (line, message) = stranger.problem();
+    assert_eq!(line, Some(2), "{message}");
+    assert!(stranger.failure().message.contains("load metadata for"), "{}", stranger.failure().render());
+    std::fs::write(shop.spec.context.join("Dockerfile"), format!("FROM {base}\nCOPY hello /again\n")).expect("a file");
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+}

@@ -78,6 +78,12 @@ impl Shop {
         "0123456789abcdef0123456789abcdef01234567".parse().expect("a commit")
     }
 
+    /// Takes the image's name from the engine, and with it the image.
+    pub(crate) fn forget(&self) {
+        let name = format!("{}:{}", self.repository(), tag(&Self::commit(), &self.spec));
+        let _ = self.machine.docker_output(&["rmi", "--force", &name]);
+    }
+
     /// The files of an image but those that the engine reads for itself.
     pub(crate) fn content(&self, image: &str) -> BTreeSet<String> {
         let container = self.machine.docker(&["create", image, "none"]).expect("a container").trim().to_owned();
@@ -132,8 +138,7 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        let name = format!("{}:{}", self.repository(), tag(&Self::commit(), &self.spec));
-        let _ = self.machine.docker_output(&["rmi", "--force", &name]);
+        self.forget();
     }
 }
 
