@@ -78,10 +78,16 @@ impl Shop {
         "0123456789abcdef0123456789abcdef01234567".parse().expect("a commit")
     }
 
-    /// Takes the image's name from the engine, and with it the image.
+    /// Takes what was made here from the engine.
     pub(crate) fn forget(&self) {
-        let name = format!("{}:{}", self.repository(), tag(&Self::commit(), &self.spec));
-        let _ = self.machine.docker_output(&["rmi", "--force", &name]);
+        let reference = format!("reference={}", self.repository());
+        let format = ["--format", "{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}"];
+        let list = ["images", "--digests", "--filter", &reference, format[0], format[1]];
+        let names = self.machine.docker_output(&list).map(|output| output.stdout).unwrap_or_default();
+        for name in names.lines().filter(|name| !name.contains("<none>")) {
+            // The second name of one that is gone is gone too.
+            let _ = self.machine.docker_output(&["rmi", "--force", name]);
+        }
     }
 
     /// The files of an image but those that the engine reads for itself.
