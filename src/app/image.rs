@@ -34,7 +34,6 @@ pub(super) struct Wanted {
     repository: Repository,
     labels: BTreeMap<String, String>,
     credentials: Credentials,
-    session: String,
     /// Name and tag, for people.
     pub(super) name: String,
 }
@@ -78,7 +77,6 @@ pub(super) async fn find(
                 ImagePlan::Reuse(image) | ImagePlan::Given(image) => Ok(Source::Known(image)),
                 ImagePlan::Build { .. } => Ok(Source::Wanted(Box::new(Wanted {
                     labels: labels(commit, context, &spec),
-                    session: format!("{}-{}", context.run_id, context.run_attempt),
                     plan,
                     spec,
                     repository,
@@ -125,7 +123,6 @@ impl Wanted {
             credentials: &self.credentials,
             engine: &engine,
             deadline,
-            session: &self.session,
         };
         run(&job, events, cancel).await
     }

@@ -16,6 +16,7 @@ use crate::domain::{Digest, ImageRef, Reason, Repository, one_line};
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildSpec, ImagePlan};
+use crate::signing::fresh_nonce;
 
 /// Longest line of a build that is passed on, in characters.
 const LINE: usize = 1000;
@@ -39,8 +40,6 @@ pub struct ImageJob<'a> {
     pub engine: &'a Engine,
     /// When waiting ends.
     pub deadline: Instant,
-    /// Names this run among others on the same engine: run id and attempt.
-    pub session: &'a str,
 }
 
 /// Gives the image by the digest that its registry told.
@@ -89,6 +88,9 @@ async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<()
     let file = spec.context.join(context.dockerfile());
     let file = file.strip_prefix(job.root).or_else(|_| file.strip_prefix(".")).unwrap_or(&file);
     let file = file.to_string_lossy().into_owned();
+    // Any number of jobs may build on one engine.
+    let nonce = fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the build has no session").because(error))?;
+    let session: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let build = Build {
         context,
         name: &format!("{}:{tag}", job.repository),
@@ -97,7 +99,7 @@ async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<()
         args: &spec.args,
         labels: job.labels,
         logins: job.credentials.logins(),
-        session: job.session,
+        session: &session,
     };
     let built =
         job.engine.build(build, |text| events.tell(DeployEvent::BuildLine { text: one_line(&text, LINE) })).await;

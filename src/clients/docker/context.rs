@@ -182,7 +182,7 @@ impl BuildContext {
                 if is_folder {
                     self.walk(&path, ignore)?;
                 }
-            } else if is_folder && (ignore.takes_back() || self.needs_inside(&shown)) {
+            } else if is_folder && (ignore.opens(&shown) || self.needs_inside(&shown)) {
                 let before = self.entries.len();
                 self.walk(&path, ignore)?;
                 if self.entries.len() > before {

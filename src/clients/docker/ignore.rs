@@ -22,6 +22,7 @@ pub struct Ignore {
 #[derive(Debug, Clone)]
 struct Rule {
     takes_back: bool,
+    pattern: String,
     glob: Vec<Token>,
 }
 
@@ -63,7 +64,8 @@ impl Ignore {
             }
             let pattern = clean(pattern);
             if pattern != "." {
-                rules.push(Rule { takes_back, glob: tokens(&pattern).map_err(bad)? });
+                let glob = tokens(&pattern).map_err(bad)?;
+                rules.push(Rule { takes_back, pattern, glob });
             }
         }
         Ok(Self { rules })
@@ -83,10 +85,14 @@ impl Ignore {
         ignored
     }
 
-    /// True where an ignored folder may hold files that a later pattern takes back in.
+    /// True where an ignored folder is looked into, because a `!` pattern names something in it. As in the engine, the
+    /// pattern has to begin with the folder's own path: `!**/x` opens no ignored folder.
     #[must_use]
-    pub fn takes_back(&self) -> bool {
-        self.rules.iter().any(|rule| rule.takes_back)
+    pub fn opens(&self, folder: &str) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.takes_back
+                && rule.pattern.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     }
 }
 

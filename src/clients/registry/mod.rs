@@ -16,6 +16,8 @@ pub use credentials::Credentials;
 
 /// Longest wait for an answer, in all.
 const CALL: Duration = Duration::from_secs(30);
+/// Pauses before a registry that is busy is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -51,10 +53,19 @@ impl Registry {
             user_agent: concat!("deploy-action/", env!("CARGO_PKG_VERSION")),
             ..ClientConfig::default()
         });
-        let asked = async {
+        let ask = async || {
             // First of all, so that a refused login is told as one.
             client.auth(&reference, &auth, RegistryOperation::Pull).await?;
             client.fetch_manifest_digest(&reference, &auth).await
+        };
+        let asked = async {
+            for pause in PAUSES {
+                match ask().await {
+                    Err(error) if is_busy(&error) => tokio::time::sleep(pause).await,
+                    answer => return answer,
+                }
+            }
+            ask().await
         };
         let answer = tokio::time::timeout(CALL, asked).await.map_err(|_| {
             Failure::new(
@@ -87,6 +98,17 @@ impl Registry {
 fn is_local(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or_default();
     name == "localhost" || name.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+}
+
+/// What passes by itself.
+fn is_busy(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ServerError { code, .. } => matches!(code, 429 | 502 | 503 | 504),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| matches!(error.code, OciErrorCode::Toomanyrequests))
+        }
+        _ => false,
+    }
 }
 
 fn is_missing(error: &OciDistributionError) -> bool {

@@ -50,6 +50,10 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
+        // The engine tries TLS first; its greeting is no text and is hung up on.
+        if head.is_empty() && !byte[0].is_ascii_uppercase() {
+            return Ok(());
+        }
         head.push(byte[0]);
     }
     let text = String::from_utf8_lossy(&head).into_owned();

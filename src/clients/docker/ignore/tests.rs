@@ -61,3 +61,10 @@ fn many_wildcards_take_no_time() {
     let pattern = format!("{}z", "**/*a".repeat(30));
     assert!(!ignored(&pattern, &format!("{}b", "a/".repeat(500))));
 }
+
+#[test]
+fn an_ignored_folder_is_opened_for_what_names_it() {
+    let ignore = Ignore::parse("*\n!docs/a/*.md\n!**/lib.rs").expect("patterns");
+    assert!(ignore.opens("docs") && ignore.opens("docs/a"));
+    assert!(!ignore.opens("doc") && !ignore.opens("docs/b") && !ignore.opens("src"));
+}
