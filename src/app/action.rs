@@ -118,11 +118,12 @@ fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config
         Err(problems) => problems,
     };
     for problem in problems.list() {
+        let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
         Out.text(&annotation(&Annotation {
             file: &name,
             line: u64::try_from(problem.at.line).ok(),
             title: "configuration",
-            message: &problem.message,
+            message: &format!("{}{hint}", problem.message),
         }));
     }
     let all = problems.to_string();
