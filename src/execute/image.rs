@@ -40,8 +40,6 @@ pub struct ImageJob<'a> {
     pub engine: &'a Engine,
     /// When waiting ends.
     pub deadline: Instant,
-    /// Names this run in the engine's log, for example run id and attempt.
-    pub session: &'a str,
 }
 
 /// Gives the image by the digest that its registry told.
@@ -90,10 +88,9 @@ async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<()
     let file = spec.context.join(context.dockerfile());
     let file = file.strip_prefix(job.root).or_else(|_| file.strip_prefix(".")).unwrap_or(&file);
     let file = file.to_string_lossy().into_owned();
-    // Any number of jobs of one run may build on one engine.
+    // Any number of jobs may build on one engine.
     let nonce = fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the build has no session").because(error))?;
-    let random: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-    let session = format!("{}-{random}", job.session);
+    let session: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let build = Build {
         context,
         name: &format!("{}:{tag}", job.repository),

@@ -121,7 +121,6 @@ impl Shop {
                 credentials: &self.credentials,
                 engine: &engine,
                 root: self.dir.path(),
-                session: "test",
                 deadline: tokio::time::Instant::now() + Duration::from_secs(120),
             };
             let work = run(&job, &mut events, &cancel);
