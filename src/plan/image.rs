@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::Timestamp;
 
 use crate::domain::{Digest, GitSha, ImageRef, Reason, Repository, Secret};
 use crate::failure::Failure;
@@ -79,24 +78,6 @@ pub fn recipe_hash(spec: &BuildSpec) -> String {
     digest(&SHA256, &recipe).as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The label that holds [`recipe_hash`].
-const RECIPE_LABEL: &str = "deploy-action.recipe";
-
-/// Labels that tell where an image comes from, by the names of the OCI image specification. `source` is the repository's
-/// URL; `created` is the commit's time, not today's: the same commit gives the same labels.
-#[must_use]
-pub fn labels(commit: &GitSha, source: &str, created: Option<Timestamp>, spec: &BuildSpec) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::from([
-        ("org.opencontainers.image.revision".to_owned(), commit.to_string()),
-        ("org.opencontainers.image.source".to_owned(), source.to_owned()),
-        (RECIPE_LABEL.to_owned(), recipe_hash(spec)),
-    ]);
-    if let Some(created) = created {
-        labels.insert("org.opencontainers.image.created".to_owned(), created.to_string());
-    }
-    labels
-}
-
 /// Decides between the registry's image of this tag, if it `has` one, and a build.
 ///
 /// # Errors
@@ -152,19 +133,6 @@ mod tests {
         assert_eq!(different.len(), others.len() + 1);
         let secret = of(|spec| drop(spec.secrets.insert("npm".to_owned(), Secret::new("x".to_owned()))));
         assert_eq!(secret, plain, "a secret leaves no trace in a tag");
-    }
-
-    #[test]
-    fn labels_tell_where_an_image_comes_from() {
-        let commit: GitSha = "0123456789abcdef0123456789abcdef01234567".parse().expect("a commit");
-        let labels = labels(&commit, "https://github.com/team/web", Some(Timestamp::UNIX_EPOCH), &spec());
-        let lines: String = labels.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        insta::assert_snapshot!(lines, @"
-        deploy-action.recipe=a2b6f54d
-        org.opencontainers.image.created=1970-01-01T00:00:00Z
-        org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
-        org.opencontainers.image.source=https://github.com/team/web
-        ");
     }
 
     #[test]

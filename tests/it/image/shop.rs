@@ -12,14 +12,11 @@ use deploy_action::event::DeployEvent;
 use deploy_action::execute::image::{ImageJob, run};
 use deploy_action::execute::{cancel_channel, event_channel};
 use deploy_action::failure::Failure;
-use deploy_action::plan::image::{BuildMode, BuildSpec, ImagePlan, labels, plan, tag};
+use deploy_action::plan::image::{BuildMode, BuildSpec, ImagePlan, plan, recipe_hash, tag};
 use kit::bed::{Machine, Registry};
 
 /// A base with a shell, imported from this machine's static busybox.
 pub(crate) const BASE: &str = "deploy-action-bed/busybox:1";
-
-/// Where the commit comes from.
-pub(crate) const SOURCE: &str = "https://github.com/team/shop";
 
 /// A registry, a folder to build from, and what runs there.
 pub(crate) struct Shop {
@@ -109,7 +106,7 @@ impl Shop {
         let (mut events, mut told) = event_channel();
         let (canceller, cancel) = cancel_channel();
         let repository = self.repository();
-        let labels = labels(&Self::commit(), SOURCE, None, &self.spec);
+        let labels = BTreeMap::from([("recipe".to_owned(), recipe_hash(&self.spec))]);
         let mut reused = false;
         let result = self.runtime.block_on(async {
             let tag = tag(&Self::commit(), &self.spec);
