@@ -1,5 +1,6 @@
 //! The command line. Values are checked here, so that a mistake is a usage error (exit 2) before anything else happens.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,35 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Why the program was started.
+#[derive(Debug)]
+pub enum Entry {
+    /// By a runner, as the action.
+    Action,
+    /// By somebody with a command.
+    Command(Box<Cli>),
+}
+
+impl Entry {
+    /// From the program's arguments, the first of them its own name. Ends the process where they ask for help or are wrong.
+    #[must_use]
+    pub fn of(args: &[OsString], in_actions: bool) -> Self {
+        match args {
+            [_] if in_actions => Self::Action,
+            _ => Self::Command(Box::new(Cli::parse_from(args))),
+        }
+    }
+
+    /// What is logged where `DEPLOY_LOG` says nothing.
+    #[must_use]
+    pub fn default_log(&self) -> &'static str {
+        match self {
+            Self::Command(cli) => cli.default_log(),
+            Self::Action => "warn",
+        }
+    }
 }
 
 impl Cli {
@@ -210,7 +240,7 @@ fn image(text: &str) -> Result<ImageRef, String> {
     })
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match parse_span(text) {
         Ok(span) if span.is_zero() => Err("a deployment needs some time: write for example `15m`".to_owned()),
         Ok(span) => Ok(span),
@@ -227,6 +257,14 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_runner_starts_the_action() {
+        let entry =
+            |args: &[&str], in_actions| Entry::of(&args.iter().map(OsString::from).collect::<Vec<_>>(), in_actions);
+        assert!(matches!(entry(&["/deploy-action"], true), Entry::Action));
+        assert!(matches!(entry(&["deploy-action", "status", "staging"], true), Entry::Command(_)));
     }
 
     #[test]

@@ -60,6 +60,14 @@ pub const DOCKER_CONFIG: EnvVar = EnvVar {
 pub const PATH: EnvVar = EnvVar { name: "PATH", doc: "Where the agent finds the `docker` command." };
 /// The home folder.
 pub const HOME: EnvVar = EnvVar { name: "HOME", doc: "Home folder, handed on to `docker compose` by the agent." };
+/// Set by a runner.
+pub const GITHUB_ACTIONS: EnvVar = EnvVar {
+    name: "GITHUB_ACTIONS",
+    doc: "`true` in GitHub Actions: without arguments the program is then the action, and reads `INPUT_…` and `GITHUB_…`.",
+};
+/// The event's payload.
+pub const GITHUB_EVENT_PATH: EnvVar =
+    EnvVar { name: "GITHUB_EVENT_PATH", doc: "The file with the payload of the event that set the action off." };
 /// Test builds only.
 #[cfg(feature = "kill-points")]
 pub const AGENT_KILL_AT: EnvVar = EnvVar {
@@ -80,7 +88,12 @@ pub const ALL: &[EnvVar] = &[
     DOCKER_CONFIG,
     PATH,
     HOME,
+    GITHUB_ACTIONS,
+    GITHUB_EVENT_PATH,
 ];
+
+/// What the variables begin with that a runner sets for an action.
+const OF_RUNNER: &[&str] = &["INPUT_", "GITHUB_"];
 
 /// The variables that `docker compose` gets from the agent: nothing else of its environment.
 const FOR_COMPOSE: &[EnvVar] = &[PATH, HOME, DOCKER_HOST, DOCKER_CONFIG];
@@ -108,6 +121,8 @@ pub struct Env {
     pub docker_host: Option<String>,
     /// What `docker compose` gets, by name.
     pub for_compose: BTreeMap<&'static str, String>,
+    /// In GitHub Actions, the runner's variables by name; inputs are among them, some of them secret.
+    pub runner: Option<Secret<BTreeMap<String, String>>>,
 }
 
 impl Env {
@@ -115,7 +130,15 @@ impl Env {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Self {
-        Self::from(|name| std::env::var(name).ok())
+        let env = Self::from(|name| std::env::var(name).ok());
+        if std::env::var(GITHUB_ACTIONS.name).ok().as_deref() != Some("true") {
+            return env;
+        }
+        // What is not text is nobody's input.
+        let texts =
+            std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        let runner = texts.filter(|(name, _)| OF_RUNNER.iter().any(|prefix| name.starts_with(prefix))).collect();
+        Self { runner: Some(Secret::new(runner)), ..env }
     }
 
     /// Reads an environment given as a function. A variable that is set to nothing counts as not set.
@@ -129,6 +152,7 @@ impl Env {
             log: get(LOG),
             docker_host: get(DOCKER_HOST),
             for_compose: FOR_COMPOSE.iter().filter_map(|var| Some((var.name, get(*var)?))).collect(),
+            runner: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DeploymentId, Reason};
+use crate::domain::{DeploymentId, ImageRef, Reason};
 
 /// An event with its place in the stream of one deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,6 +147,31 @@ pub enum DeployEvent {
         phase: Phase,
         /// How long it took, in milliseconds.
         took_ms: u64,
+    },
+    /// A step of a build, or a line of its output. The text is the build's own: data, to be escaped by whoever shows it.
+    BuildLine {
+        /// One line.
+        text: String,
+    },
+    /// The image was built.
+    Built {
+        /// The engine's name for it.
+        image_id: String,
+    },
+    /// The registry has the image, read back from it.
+    Pushed {
+        /// By digest.
+        image: ImageRef,
+    },
+    /// Something wrong in a file of the repository.
+    Problem {
+        /// Path from the root of the repository, with `/`.
+        file: String,
+        /// Line, from 1, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<u64>,
+        /// One sentence, which may repeat foreign text.
+        message: String,
     },
     /// Something worth a line, that decides nothing.
     Note {

@@ -109,6 +109,7 @@ impl Kind {
             | Reason::ProofFailed
             | Reason::VerifyFailed
             | Reason::Interrupted => Self::RolledBack,
+            Reason::BuildFailed | Reason::RegistryFailed => Self::Build,
             Reason::RollbackFailed => Self::Stranded,
             Reason::TimedOut => Self::TimedOut,
             Reason::Cancelled => Self::Cancelled,

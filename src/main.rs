@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-use deploy_action::cli::Cli;
+use deploy_action::cli::Entry;
 use deploy_action::domain::Reason;
 use deploy_action::env::Env;
 use deploy_action::execute::{Canceller, cancel_channel};
@@ -28,13 +27,13 @@ fn start() -> Result<(), Failure> {
     // Signals come first: from the first instant on, none of them ends the process by default.
     let (canceller, cancel) = cancel_channel();
     runtime.block_on(async { listen(canceller) })?;
-    let cli = Cli::parse();
     let env = Env::read();
-    let level = env.log.as_deref().unwrap_or(cli.default_log());
+    let entry = Entry::of(&std::env::args_os().collect::<Vec<_>>(), env.runner.is_some());
+    let level = env.log.as_deref().unwrap_or(entry.default_log());
     let filter = EnvFilter::try_new(level)
         .map_err(|error| Failure::new(Reason::Usage, "`DEPLOY_LOG` cannot be read").because(error))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let result = runtime.block_on(deploy_action::app::run(&cli, &env, cancel));
+    let result = runtime.block_on(deploy_action::app::run(&entry, &env, cancel));
     // A name lookup that hangs in the system's resolver must not hold back somebody who asked twice to leave.
     runtime.shutdown_background();
     result

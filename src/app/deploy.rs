@@ -1,6 +1,7 @@
 //! The verbs that act: deploy and rollback. Plans first, shows the plan, refuses what is blocked, then executes it.
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::load;
@@ -78,39 +79,44 @@ async fn go(
     execute(plan, &mut cx, reader, wanted.format, model).await
 }
 
-/// Runs the plan and tells its events as they come; those that are left are told before the end.
 async fn execute(
     plan: &Plan,
     cx: &mut Context<'_>,
-    mut reader: tokio::sync::mpsc::UnboundedReceiver<Stamped>,
+    mut reader: UnboundedReceiver<Stamped>,
     format: Format,
     model: &mut Model,
 ) -> Result<(), Failure> {
-    let mut tell = |stamped: &Stamped| {
+    let finish = telling(execute::run(plan, cx), &mut reader, |stamped| {
         model.apply(stamped);
         Out.text(&match format {
             Format::Text => report::lines(stamped),
             Format::Json => report::event(stamped),
         });
-    };
-    let finish = {
-        let running = execute::run(plan, cx);
-        tokio::pin!(running);
-        loop {
-            tokio::select! {
-                biased;
-                Some(stamped) = reader.recv() => tell(&stamped),
-                result = &mut running => break result,
-            }
+    });
+    match finish.await?.and_then(|finish| finish.to_failure()) {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
+}
+
+/// Runs something and tells its events as they come; those that are left are told before the end.
+pub(super) async fn telling<T>(
+    running: impl Future<Output = T>,
+    reader: &mut UnboundedReceiver<Stamped>,
+    mut tell: impl FnMut(&Stamped),
+) -> T {
+    tokio::pin!(running);
+    let result = loop {
+        tokio::select! {
+            biased;
+            Some(stamped) = reader.recv() => tell(&stamped),
+            result = &mut running => break result,
         }
     };
     while let Ok(stamped) = reader.try_recv() {
         tell(&stamped);
     }
-    match finish?.and_then(|finish| finish.to_failure()) {
-        Some(failure) => Err(failure),
-        None => Ok(()),
-    }
+    result
 }
 
 fn show(planned: &Planned, format: Format) {

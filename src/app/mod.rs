@@ -1,22 +1,32 @@
 //! The composition root: load, observe, plan, then render or execute, then report.
 
+mod action;
 mod agent;
 mod deploy;
+mod image;
 mod load;
+mod settings;
 mod views;
 
-use crate::cli::{Cli, Command, Files};
+use crate::cli::{Cli, Command, Entry, Files};
 use crate::domain::Reason;
 use crate::env::Env;
 use crate::execute::Cancel;
 use crate::failure::Failure;
 use crate::trigger::Trigger;
 
-/// Runs one command to its end.
+/// Runs what the program was started for to its end.
 ///
 /// # Errors
 /// Its kind is the exit code.
-pub async fn run(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {
+pub async fn run(entry: &Entry, env: &Env, cancel: Cancel) -> Result<(), Failure> {
+    match entry {
+        Entry::Action => action::run(env, cancel).await,
+        Entry::Command(cli) => command(cli, env, cancel).await,
+    }
+}
+
+async fn command(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let files = match &cli.command {
         Command::Agent(command) => return agent::run(command, env, cancel).await,
         Command::Plan { place, .. }

@@ -2,3 +2,5 @@
 
 pub mod agent;
 pub mod docker;
+pub mod github;
+pub mod registry;

@@ -58,6 +58,12 @@ impl Repository {
         }
     }
 
+    /// The registry's host, with its port where it has one; `docker.io` for a short name.
+    #[must_use]
+    pub fn registry(&self) -> String {
+        self.normalized().split('/').next().unwrap_or_default().to_owned()
+    }
+
     /// True where both name the same repository, however short they are written.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {

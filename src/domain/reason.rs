@@ -98,6 +98,10 @@ reasons! {
     TimedOut = "timed_out",
     /// The agent was stopped in the middle and went back when it started.
     Interrupted = "interrupted",
+    /// The image was not built.
+    BuildFailed = "build_failed",
+    /// The image's registry did not take it, or did not tell what it has.
+    RegistryFailed = "registry_failed",
     /// There is no earlier proven release to go back to.
     NoEarlierRelease = "no_earlier_release",
     /// Going back failed as well: a person must look.

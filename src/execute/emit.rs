@@ -28,7 +28,12 @@ impl Emitter {
     }
 
     /// Tells something of this side.
+    pub(super) fn tell(&mut self, event: DeployEvent) {
+        self.pass(Timestamp::now(), event);
+    }
+
+    /// Tells a sentence.
     pub(super) fn note(&mut self, text: impl Into<String>) {
-        self.pass(Timestamp::now(), DeployEvent::Note { text: text.into() });
+        self.tell(DeployEvent::Note { text: text.into() });
     }
 }

@@ -6,6 +6,7 @@ mod agent_swap;
 mod cancel;
 mod emit;
 mod finish;
+pub mod image;
 #[cfg(test)]
 mod tests;
 

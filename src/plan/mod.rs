@@ -3,6 +3,7 @@
 //! Pure, synchronous, deterministic. Dry run, `plan`, `deploy` and the golden tests print the same value. Must never
 //! import clients, tokio, clocks, the environment or files; executors take no decision that is missing here.
 
+pub mod image;
 mod lint;
 pub mod render;
 #[cfg(test)]

@@ -21,6 +21,11 @@ pub fn lines(stamped: &Stamped) -> String {
         DeployEvent::PhaseFinished { phase, took_ms } => {
             line(format!("{:<7} done in {}", phase.as_str(), span(*took_ms)));
         }
+        DeployEvent::BuildLine { text } => line(format!("build | {text}")),
+        DeployEvent::Built { image_id } => line(format!("built {image_id}")),
+        DeployEvent::Pushed { image } => line(format!("the registry has {image}")),
+        DeployEvent::Problem { file, line: Some(number), message } => line(format!("{file}:{number}: {message}")),
+        DeployEvent::Problem { file, line: None, message } => line(format!("{file}: {message}")),
         DeployEvent::Note { text } => line(format!("note: {text}")),
         DeployEvent::Switched => line("traffic goes to the new version".to_owned()),
         DeployEvent::Proven { release } => line(format!("proven: release {release} answers through the entry point")),

@@ -1,22 +1,35 @@
 //! What people and machines read: folds over the one event stream, and views of the agent's answers.
 //!
-//! Renderers are pure; [`Out`] is the only effect. Must never import `execute` or `observe`.
+//! Renderers are pure; [`Out`] and [`Publisher`] are the only effects. Must never import `execute` or `observe`.
 
+mod annotations;
+mod comment;
+mod escape;
 mod history;
 mod json;
 mod log;
 mod model;
 mod out;
+mod outputs;
+mod publish;
 mod status;
+mod story;
+mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use annotations::{Annotation, annotation};
+pub use comment::{comment, marker};
 pub use history::history;
 pub use json::{Ending, event, object, result};
 pub use log::lines;
 pub use model::Model;
 pub use out::Out;
+pub use outputs::outputs;
+pub use publish::{CommentOn, Files, Publisher, Run};
 pub use status::status;
+pub use story::{Ended, Story, Told};
+pub use summary::summary;
 
 use jiff::Timestamp;
 

@@ -55,6 +55,10 @@ impl Model {
                 self.image.clone_from(image);
             }
             DeployEvent::Note { .. }
+            | DeployEvent::BuildLine { .. }
+            | DeployEvent::Built { .. }
+            | DeployEvent::Pushed { .. }
+            | DeployEvent::Problem { .. }
             | DeployEvent::Drained { .. }
             | DeployEvent::Diagnosis { .. }
             | DeployEvent::Unknown => {}

@@ -2,7 +2,17 @@
 //!
 //! Must never import clients, tokio or the environment.
 
+mod event;
+mod github;
+mod inputs;
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::time::Duration;
+
+pub use event::{Commit, Event, read as read_event};
+pub use github::GitHubContext;
+pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, masks};
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};

@@ -5,9 +5,11 @@
 mod request;
 mod stage;
 
+mod action;
 mod bad_input;
 mod between;
 mod crash;
+mod image;
 mod proof;
 mod race;
 mod secrets;

@@ -3,10 +3,14 @@
 //! Decides nothing. Every call is bounded in time; requests carry no API version, so the engine answers in its own
 //! (Engine 20.10 speaks 1.41, Engine 29 refuses anything below 1.40).
 
+mod build;
 mod container;
+mod context;
 mod error;
+mod ignore;
 mod image;
 mod logs;
+mod push;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,8 +21,11 @@ use bollard::query_parameters::{
 };
 use futures_util::{Stream, StreamExt};
 
+pub use build::{Build, BuildFailed};
 pub use container::{Address, Container, Mount};
+pub use context::{BuildContext, ContextError, LARGEST};
 pub use error::DockerError;
+pub use ignore::{Ignore, IgnoreError};
 pub use image::{Image, RegistryLogin};
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.

@@ -18,7 +18,7 @@ impl BedError {
     }
 
     /// An error of a file or folder.
-    pub(super) fn file(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
         Self(format!("bed: {}: {error}", path.display()))
     }
 }

@@ -58,6 +58,16 @@ impl AppImage {
         self
     }
 
+    /// Writes what builds it into a folder: a Dockerfile and the program.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, machine: &Machine, folder: &Path) -> Result<()> {
+        let written = fs::write(folder.join("Dockerfile"), self.dockerfile())
+            .and_then(|()| fs::copy(&machine.kit_app, folder.join("kit-app")));
+        written.map(drop).map_err(|error| BedError::file(folder, &error))
+    }
+
     fn dockerfile(&self) -> String {
         let mut text = "FROM scratch\nCOPY kit-app /kit-app\n".to_owned();
         let given = [("VERSION", self.version.as_str()), ("MODE", self.mode.as_str())];

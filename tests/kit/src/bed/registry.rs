@@ -28,7 +28,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub(super) fn start(machine: &Machine, dir: &Path) -> Result<Self> {
+    /// One that is open to everybody and keeps what it has in `dir`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn open(machine: &Machine, dir: &Path) -> Result<Self> {
         Self::serve(machine, dir, "registry", "")
     }
 

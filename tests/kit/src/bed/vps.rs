@@ -82,7 +82,7 @@ impl Bed {
         let built = (|| {
             let label = format!("{LABEL}={name}");
             machine.docker(&["network", "create", "--label", &label, name])?;
-            let registry = Registry::start(&machine, &dir)?;
+            let registry = Registry::open(&machine, &dir)?;
             let proxy = Proxy::start(&machine, name, &dir, &options.proxy)?;
             let project = Project::new(&machine, name, dir.join("project"))?;
             Ok((registry, proxy, project))

@@ -1,0 +1,193 @@
+//! A deployment as GitHub shows it, and its statuses.
+
+use serde_json::{Value, json};
+
+use super::GitHub;
+use super::call::{Call, Method};
+use super::comments::items;
+use super::error::{GitHubError, Trouble};
+use crate::domain::{DeploymentId, EnvName, GitSha, one_line};
+
+/// Longest description of a status, in characters (GitHub's limit).
+const DESCRIPTION: usize = 140;
+
+const WRITE: &str = "deployments: write";
+
+/// GitHub's number of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeploymentNumber(pub u64);
+
+/// What makes a deployment ours: another run, or another attempt of it, has another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentPayload {
+    /// The workflow run.
+    pub run_id: u64,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+    /// The agent's name for the deployment.
+    pub deployment: DeploymentId,
+}
+
+/// A deployment to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// The very commit that is deployed.
+    pub commit: GitSha,
+    /// Where to.
+    pub environment: EnvName,
+    /// Finds it again.
+    pub payload: DeploymentPayload,
+}
+
+/// How a deployment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeploymentState {
+    /// It runs.
+    InProgress,
+    /// The new release serves.
+    Success,
+    /// It failed; the version from before serves.
+    Failure,
+    /// It failed and a person must look.
+    Error,
+    /// It was given up before it changed anything.
+    Inactive,
+}
+
+impl DeploymentState {
+    /// GitHub's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Error => "error",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// A status to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentStatus {
+    /// How it stands.
+    pub state: DeploymentState,
+    /// One sentence; cut at 140 characters.
+    pub description: String,
+    /// The run's page.
+    pub log_url: String,
+}
+
+impl GitHub {
+    /// Creates a deployment of exactly this commit: nothing is merged, no check is waited for. Never made twice.
+    ///
+    /// # Errors
+    /// It was refused, GitHub does not answer, or answers with another commit.
+    pub async fn create_deployment(&self, new: &NewDeployment) -> Result<DeploymentNumber, GitHubError> {
+        let call = Call {
+            what: "creating the deployment",
+            method: Method::Post,
+            path: self.path("/deployments"),
+            body: json!({
+                "ref": new.commit.as_str(),
+                "task": "deploy",
+                "auto_merge": false,
+                "required_contexts": [],
+                "environment": new.environment.as_str(),
+                "transient_environment": false,
+                "production_environment": new.environment.as_str() == "production",
+                "payload": new.payload.document(),
+            }),
+            permission: WRITE,
+        };
+        let read = |answer: &Value| {
+            let sha = answer.get("sha").and_then(Value::as_str).map(str::to_owned);
+            Some((number(answer)?, sha?))
+        };
+        let find = || async {
+            let found = self.find(&new.commit, &new.environment, &new.payload).await?;
+            Ok(found.map(|number| (number, new.commit.as_str().to_owned())))
+        };
+        let (number, sha) = self.create(&call, read, find).await?;
+        if sha == new.commit.as_str() {
+            return Ok(number);
+        }
+        let came = format!("GitHub made one of commit {sha} instead of {}", new.commit);
+        Err(GitHubError::new(Trouble::Refused, call.what, &came))
+    }
+
+    /// Adds a status. A lost answer is repeated only while the status is not there.
+    ///
+    /// # Errors
+    /// It was refused, or GitHub does not answer.
+    pub async fn add_status(&self, deployment: DeploymentNumber, status: &DeploymentStatus) -> Result<(), GitHubError> {
+        let path = self.path(&format!("/deployments/{}/statuses", deployment.0));
+        let description = one_line(&status.description, DESCRIPTION);
+        let call = Call {
+            what: "reporting the deployment's status",
+            method: Method::Post,
+            path: path.clone(),
+            body: json!({
+                "state": status.state.as_str(),
+                "description": description,
+                "log_url": status.log_url,
+                "auto_inactive": true,
+            }),
+            permission: WRITE,
+        };
+        let read = |answer: &Value| answer.get("state").map(|_| ());
+        let find = || async {
+            let look = Call {
+                what: "looking for the deployment's status",
+                method: Method::Get,
+                path: format!("{path}?per_page=100"),
+                body: Value::Null,
+                permission: WRITE,
+            };
+            let answer = self.repeat(&look).await?;
+            let same = |known: &Value| {
+                let text = |name: &str| known.get(name).and_then(Value::as_str);
+                text("state") == Some(status.state.as_str()) && text("description") == Some(&description)
+            };
+            Ok(items(&answer, look.what)?.iter().any(same).then_some(()))
+        };
+        self.create(&call, read, find).await
+    }
+
+    async fn find(
+        &self,
+        commit: &GitSha,
+        environment: &EnvName,
+        payload: &DeploymentPayload,
+    ) -> Result<Option<DeploymentNumber>, GitHubError> {
+        let call = Call {
+            what: "looking for the deployment",
+            method: Method::Get,
+            path: self.path(&format!("/deployments?sha={commit}&environment={environment}&per_page=100")),
+            body: Value::Null,
+            permission: WRITE,
+        };
+        let answer = self.repeat(&call).await?;
+        let ours = |known: &&Value| known.get("payload").is_some_and(|known| payload.is(known));
+        Ok(items(&answer, call.what)?.iter().find(ours).and_then(number))
+    }
+}
+
+impl DeploymentPayload {
+    fn document(&self) -> Value {
+        json!({"run_id": self.run_id, "attempt": self.attempt, "deployment": self.deployment.as_str()})
+    }
+
+    /// GitHub returns an object as it came, or as the text of one.
+    fn is(&self, known: &Value) -> bool {
+        match known {
+            Value::String(text) => serde_json::from_str::<Value>(text).is_ok_and(|known| known == self.document()),
+            known => *known == self.document(),
+        }
+    }
+}
+
+fn number(deployment: &Value) -> Option<DeploymentNumber> {
+    deployment.get("id").and_then(Value::as_u64).map(DeploymentNumber)
+}

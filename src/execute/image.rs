@@ -1,0 +1,197 @@
+//! Makes sure that the registry has the image which will be deployed, and tells by which digest.
+
+mod locate;
+mod retry;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Cancel, Emitter};
+use crate::clients::docker::{Build, BuildContext, BuildFailed, DockerError, Engine, LARGEST};
+use crate::clients::registry::{Credentials, Registry};
+use crate::domain::{Digest, ImageRef, Reason, Repository, one_line};
+use crate::event::DeployEvent;
+use crate::failure::{Failure, Kind};
+use crate::plan::image::{BuildSpec, ImagePlan};
+use crate::signing::fresh_nonce;
+
+/// Longest line of a build that is passed on, in characters.
+const LINE: usize = 1000;
+
+/// What building and pushing need.
+#[derive(Debug)]
+pub struct ImageJob<'a> {
+    /// Where the image comes from.
+    pub plan: &'a ImagePlan,
+    /// The root of the repository: problems are told by paths from there.
+    pub root: &'a Path,
+    /// How it is built, where it is.
+    pub spec: &'a BuildSpec,
+    /// Where it goes.
+    pub repository: &'a Repository,
+    /// Labels that a built image gets.
+    pub labels: &'a BTreeMap<String, String>,
+    /// For this registry and for those of base images.
+    pub credentials: &'a Credentials,
+    /// Builds and pushes.
+    pub engine: &'a Engine,
+    /// When waiting ends.
+    pub deadline: Instant,
+}
+
+/// Gives the image by the digest that its registry told.
+///
+/// # Errors
+/// Exit code 20: it was not built, not pushed, or the registry has another than was pushed. 40: cancelled.
+/// 32: the deadline passed.
+pub async fn run(job: &ImageJob<'_>, events: &mut Emitter, cancel: &Cancel) -> Result<ImageRef, Failure> {
+    let tag = match job.plan {
+        ImagePlan::Reuse(image) | ImagePlan::Given(image) => return Ok(image.clone()),
+        ImagePlan::Build { tag } => tag,
+    };
+    // Dropping the work hangs up on the engine, which then ends its part.
+    tokio::select! {
+        biased;
+        () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled while the image was made; nothing was changed")),
+        () = tokio::time::sleep_until(job.deadline) => {
+            Err(Failure::new(Reason::TimedOut, "the time was over before the image was made; nothing was changed")
+                .hint("raise `timeout`, or make the build faster"))
+        }
+        made = async {
+            build(job, tag, events).await?;
+            push(job, tag, events).await
+        } => made,
+    }
+}
+
+async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<(), Failure> {
+    let spec = job.spec;
+    if !spec.secrets.is_empty() {
+        return Err(Failure::new(Reason::BuildFailed, "`secrets` cannot be passed to a build yet")
+            .hint("leave the input `secrets` out; fetch what the build needs before it, or build with another action and give its image"));
+    }
+    let (dir, dockerfile) = (spec.context.clone(), spec.dockerfile.clone());
+    let listed = tokio::task::spawn_blocking(move || {
+        let context = BuildContext::list(&dir, &dockerfile, LARGEST)?;
+        let text = context.dockerfile_text()?;
+        Ok::<_, crate::clients::docker::ContextError>((context, text))
+    });
+    let (context, dockerfile) = match listed.await {
+        Ok(Ok(listed)) => listed,
+        Ok(Err(error)) => return Err(context_failure(error)),
+        Err(error) => return Err(Failure::new(Reason::Bug, "listing the build context ended early").because(error)),
+    };
+    events.note(format!("the build context has {} files, {} KiB", context.files(), context.size().div_ceil(1024)));
+    let file = spec.context.join(context.dockerfile());
+    let file = file.strip_prefix(job.root).or_else(|_| file.strip_prefix(".")).unwrap_or(&file);
+    let file = file.to_string_lossy().into_owned();
+    // Any number of jobs may build on one engine.
+    let nonce = fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the build has no session").because(error))?;
+    let session: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let build = Build {
+        context,
+        name: &format!("{}:{tag}", job.repository),
+        target: spec.target.as_deref(),
+        platform: &spec.platform,
+        args: &spec.args,
+        labels: job.labels,
+        logins: job.credentials.logins(),
+        session: &session,
+    };
+    let built =
+        job.engine.build(build, |text| events.tell(DeployEvent::BuildLine { text: one_line(&text, LINE) })).await;
+    match built {
+        Ok(image_id) => {
+            events.tell(DeployEvent::Built { image_id });
+            Ok(())
+        }
+        Err(failed) => Err(build_failure(failed, &file, &dockerfile, events)),
+    }
+}
+
+fn context_failure(error: crate::clients::docker::ContextError) -> Failure {
+    use crate::clients::docker::ContextError::{Ignore, Io, NoDockerfile, Outside, TooBig};
+    let hint = match &error {
+        TooBig { .. } => "add what the image does not need to `.dockerignore`",
+        NoDockerfile { .. } => "check out the repository before this step; `dockerfile` is relative to `context`",
+        Outside(_) => "choose a `context` that holds the Dockerfile; `dockerfile` is relative to it",
+        Ignore { .. } => "correct the pattern; write `\\` before a character that stands for itself",
+        Io { .. } => "see that the file exists and may be read by this step",
+    };
+    let because = std::error::Error::source(&error).map(ToString::to_string);
+    let failure = Failure::new(Reason::BuildFailed, error.to_string()).hint(hint);
+    match because {
+        Some(because) if matches!(error, Io { .. }) => failure.because(because),
+        _ => failure,
+    }
+}
+
+fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut Emitter) -> Failure {
+    let said = match &failed.error {
+        DockerError::Unavailable { .. } => {
+            return Failure::new(Reason::DockerUnavailable, "the image was not built")
+                .kind(Kind::Build)
+                .because(failed.error)
+                .hint("see that the job may reach the Docker Engine (`DOCKER_HOST`), then run it again");
+        }
+        DockerError::NotFound(message) | DockerError::Refused { message, .. } => one_line(message, LINE),
+    };
+    let line = locate::line(dockerfile, &said, failed.step.as_deref());
+    events.tell(DeployEvent::Problem { file: file.to_owned(), line, message: said.clone() });
+    let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
+    let message = match &failed.step {
+        Some(step) => format!("{place}: the step `{}` failed", one_line(step, 200)),
+        None => format!("{place}: the image was not built"),
+    };
+    Failure::new(Reason::BuildFailed, message).because(said).hint("the build's own lines are above")
+}
+
+async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<ImageRef, Failure> {
+    let host = job.repository.registry();
+    let login = job.credentials.of(&host)?;
+    let registry = Registry::new(job.credentials.clone());
+    let mut tries = retry::Tries::default();
+    let said: Option<Digest> = loop {
+        let error = match job.engine.push(job.repository, tag, login).await {
+            Ok(digest) => break digest,
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        let Some(pause) = tries.pause(&text) else {
+            return Err(retry::failure(job.repository, login.is_some(), error));
+        };
+        let pause = match registry.asks_to_wait(job.repository).await {
+            Some(asked) => pause.max(asked.min(retry::LONGEST)),
+            None => pause,
+        };
+        events.note(format!(
+            "the registry did not take the image ({}); again in {} s",
+            one_line(&text, 200),
+            seconds(pause)
+        ));
+        tokio::time::sleep(pause).await;
+    };
+    let has = registry.digest(job.repository, tag).await?;
+    let Some(digest) = has else {
+        return Err(Failure::new(
+            Reason::RegistryFailed,
+            format!("the registry `{host}` took `{tag}` and does not have it"),
+        )
+        .hint("run the job again; a clean-up rule of the registry may have removed it"));
+    };
+    if let Some(said) = said.filter(|said| *said != digest) {
+        let message = format!("the registry `{host}` has `{tag}` as {digest}, but {said} was pushed");
+        return Err(Failure::new(Reason::RegistryFailed, message)
+            .hint("another job may push the same tag: give the workflow a `concurrency` group, and run it again"));
+    }
+    let image = ImageRef::new(job.repository.clone(), digest);
+    events.tell(DeployEvent::Pushed { image: image.clone() });
+    Ok(image)
+}
+
+fn seconds(pause: Duration) -> u64 {
+    pause.as_secs().max(1)
+}

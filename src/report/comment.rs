@@ -1,0 +1,200 @@
+//! The comment on a pull request. All text that is not ours goes through `markdown_prose` or `markdown_code`.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::story::{Story, Verdict};
+use crate::domain::{AppName, EnvName, ImageRef, show_span};
+use crate::event::ContainerReport;
+use crate::plan::Version;
+use crate::plan::render::{markdown, markdown_code, markdown_prose};
+
+/// Longest comment that GitHub takes, in characters.
+pub(super) const LONGEST: usize = 65_536;
+/// Longest plan that is shown, in characters; blockers and notes can make it long.
+const LONGEST_PLAN: usize = 30_000;
+
+/// The first line of an environment's comment, by which it is found again.
+#[must_use]
+pub fn marker(app: &AppName, environment: &EnvName) -> String {
+    format!("<!-- deploy-action:{app}:{environment} -->")
+}
+
+/// The whole comment, marker first, at most the 65,536 characters that GitHub takes: where it does not fit, the oldest lines of the
+/// diagnosis go.
+#[must_use]
+pub fn comment(story: &Story) -> String {
+    let marker = marker(&story.app, &story.environment);
+    let room = LONGEST - marker.chars().count() - 1;
+    format!("{marker}\n{}", body(story, room))
+}
+
+/// The report without the marker, at most `room` characters.
+pub(super) fn body(story: &Story, room: usize) -> String {
+    let head = head(story);
+    let foot = foot(story);
+    let mut lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    if story.build_failed() {
+        lines.extend(story.build.iter().map(|line| format!("{}<br>", markdown_code(line))));
+    }
+    let room = room.saturating_sub(head.chars().count() + foot.chars().count());
+    format!("{head}{}{foot}", details(&lines, room))
+}
+
+fn head(story: &Story) -> String {
+    let mut out = format!("### {}\n\n", headline(story));
+    let planned = story.verdict() == Verdict::Planned;
+    if !planned {
+        out.push_str(&table(story));
+    }
+    if let Some(told) = story.ended.as_ref().and_then(|ended| ended.failure.as_ref()) {
+        out.push_str(&format!(
+            "\n**Why:** {} ({})\n",
+            markdown_prose(&told.message),
+            markdown_code(told.reason.as_str())
+        ));
+        if let Some(hint) = &told.hint {
+            out.push_str(&format!("\n**What to do:** {}\n", markdown_prose(hint)));
+        }
+    }
+    if let Some(plan) = &story.plan {
+        let text = markdown(plan);
+        let text =
+            if text.chars().count() > LONGEST_PLAN { "The plan is too long to be shown here.\n".into() } else { text };
+        if planned {
+            out.push_str(&text);
+        } else {
+            // The blockers say what to change.
+            let open = if blocked(story) { " open" } else { "" };
+            out.push_str(&format!("\n<details{open}><summary>Plan</summary>\n\n{text}\n</details>\n"));
+        }
+    }
+    if !story.model.phases.is_empty() {
+        out.push_str("\n| phase | time |\n|---|---|\n");
+        for (phase, took) in &story.model.phases {
+            out.push_str(&format!("| {} | {} |\n", phase.as_str(), show_span(Duration::from_millis(*took))));
+        }
+    }
+    out
+}
+
+fn blocked(story: &Story) -> bool {
+    story.plan.as_ref().is_some_and(|plan| !plan.blockers.is_empty())
+}
+
+fn headline(story: &Story) -> String {
+    let environment = markdown_code(story.environment.as_str());
+    let release = story.model.release.or(story.model.proven).map(|number| format!(": release {number} serves"));
+    match story.verdict() {
+        Verdict::Running => {
+            let phase = story.model.current.map(|phase| format!(": {}", phase.as_str())).unwrap_or_default();
+            format!("⏳ Deploying to {environment}{phase}")
+        }
+        Verdict::Planned => match &story.plan {
+            Some(plan) if !plan.blockers.is_empty() => format!("🚫 Plan for {environment}: blocked"),
+            Some(_) => format!("📋 Plan for {environment}"),
+            None => format!("📋 Plan for {environment}: known once the image is built and pushed"),
+        },
+        Verdict::Deployed => format!("✅ Deployed to {environment}{}", release.unwrap_or_default()),
+        Verdict::NothingToDo => format!("✅ Nothing to do for {environment}: what is wanted runs"),
+        Verdict::RolledBack => format!("❌ Deployment to {environment} failed: the version from before serves"),
+        Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
+        Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
+        Verdict::LetGo => format!("⏹️ Run cancelled: the agent finishes the deployment to {environment}"),
+        Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
+        Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
+        Verdict::Lost => format!("❓ Deployment to {environment}: how it ended is not known"),
+    }
+}
+
+fn table(story: &Story) -> String {
+    let plan = story.plan.as_ref();
+    let version = |version: Option<&Version>| version.map_or_else(|| "–".to_owned(), show);
+    // Where nothing was to do, what ran before serves.
+    let same = plan.and_then(|plan| plan.running.as_ref()).filter(|_| story.verdict() == Verdict::NothingToDo);
+    let image = story.model.image.as_deref().map(|image| markdown_code(&short(image)));
+    let image = image.or(same.map(|same| markdown_code(&digest(same))));
+    let release = story.model.release.or(same.and_then(|same| same.release)).map(|number| number.to_string());
+    let none = || "–".to_owned();
+    let (release, serving) = (release.unwrap_or_else(none), image.unwrap_or_else(none));
+    format!(
+        "| environment | running before | wanted | serving release | serving digest |\n|---|---|---|---|---|\n| {} | {} | {} | {release} | {serving} |\n",
+        markdown_code(story.environment.as_str()),
+        version(plan.and_then(|plan| plan.running.as_ref())),
+        version(plan.and_then(|plan| plan.wanted.as_ref())),
+    )
+}
+
+fn show(version: &Version) -> String {
+    let release = version.release.map(|number| format!("release {number}, ")).unwrap_or_default();
+    format!("{release}{}", markdown_code(&digest(version)))
+}
+
+fn digest(version: &Version) -> String {
+    match (&version.image, &version.image_id) {
+        (Some(image), _) => format!("sha256:{}", image.digest().short()),
+        (None, Some(id)) => short(id),
+        (None, None) => "an unknown image".to_owned(),
+    }
+}
+
+/// The digest's first digits; an engine's image id likewise.
+fn short(image: &str) -> String {
+    match image.parse::<ImageRef>() {
+        Ok(image) => format!("sha256:{}", image.digest().short()),
+        Err(_) => image.chars().take(19).collect(),
+    }
+}
+
+fn foot(story: &Story) -> String {
+    let deployment = story
+        .model
+        .deployment
+        .as_ref()
+        .map(|id| format!(", deployment {}", markdown_code(id.as_str())))
+        .unwrap_or_default();
+    // The address of the run is GitHub's own; the escape keeps it one even if it is not.
+    let run = story.run_url.replace(['(', ')', '<', '>', ' ', '\n', '\r'], "");
+    format!("\n<sub>Commit {}{deployment}. [Run]({run})</sub>\n", markdown_code(story.commit.short()))
+}
+
+/// A container's look and its log, a line each.
+fn diagnosis(container: &ContainerReport) -> Vec<String> {
+    let mut first = format!("**Container** {}: {}", markdown_code(&container.name), markdown_prose(&container.state));
+    if let Some(health) = &container.health {
+        first.push_str(&format!(", health {}", markdown_prose(health)));
+    }
+    if let Some(code) = container.exit_code {
+        first.push_str(&format!(", exit code {code}"));
+    }
+    if let Some(meaning) = &container.meaning {
+        first.push_str(&format!(", {}", markdown_prose(meaning)));
+    }
+    let mut lines = vec![format!("{first}<br>")];
+    lines.extend(container.error.iter().map(|error| format!("Docker says: {}<br>", markdown_code(error))));
+    lines.extend(container.log.iter().map(|line| format!("{}<br>", markdown_code(line))));
+    lines
+}
+
+/// The block that holds the lines, with the last of them that fit.
+fn details(lines: &[String], room: usize) -> String {
+    const OPEN: &str = "\n<details><summary>Diagnosis</summary>\n\n";
+    const CLOSE: &str = "\n</details>\n";
+    const LEFT_OUT: usize = 60;
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut room = room.saturating_sub(OPEN.len() + CLOSE.len() + LEFT_OUT);
+    let fits = |line: &&String| {
+        let length = line.chars().count() + 1;
+        let fits = length <= room;
+        room = if fits { room - length } else { 0 };
+        fits
+    };
+    let kept = lines.iter().rev().take_while(fits).count();
+    let dropped = lines.len() - kept;
+    let note = if dropped == 0 { String::new() } else { format!("*{dropped} earlier lines are left out.*<br>\n") };
+    format!("{OPEN}{note}{}\n{CLOSE}", lines[dropped..].join("\n"))
+}

@@ -1,0 +1,166 @@
+//! Tells GitHub, beside the deployment and never in its way: a task of its own follows the story.
+//!
+//! Whatever GitHub does, the deployment goes on and ends as it ends; what could not be told comes back as sentences.
+
+#[cfg(test)]
+mod tests;
+mod voice;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::story::{Ended, Story};
+use super::{Ending, outputs, summary};
+use crate::clients::github::GitHub;
+use crate::domain::PrNumber;
+use crate::event::Stamped;
+use crate::plan::PlanReport;
+use crate::signing::fresh_nonce;
+use voice::Voice;
+
+/// Shortest time between two edits of the comment; first and last ones are not held back.
+const BETWEEN_EDITS: Duration = Duration::from_secs(15);
+
+/// Where the comment goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentOn {
+    /// This pull request.
+    PullRequest(PrNumber),
+    /// The pull request that the commit belongs to, if it is exactly one.
+    CommitsOnly,
+    /// Nowhere: the token may only read, as that of a fork.
+    Nothing,
+}
+
+/// The workflow run, as far as GitHub's deployment names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: u64,
+    /// Its attempt, from 1.
+    pub attempt: u32,
+    /// Where the comment goes.
+    pub comment: CommentOn,
+}
+
+/// The runner's files that take outputs and summary; absent outside of a workflow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// `GITHUB_OUTPUT`.
+    pub output: Option<PathBuf>,
+    /// `GITHUB_STEP_SUMMARY`.
+    pub summary: Option<PathBuf>,
+}
+
+/// Publishes one environment's story.
+#[derive(Debug)]
+pub struct Publisher {
+    story: Story,
+    files: Files,
+    told: watch::Sender<Story>,
+    task: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Publisher {
+    /// Begins: the comment says that it runs as soon as GitHub takes it. Without a client only the files are written.
+    /// Needs a tokio runtime.
+    #[must_use]
+    pub fn begin(github: Option<GitHub>, run: Run, files: Files, story: Story) -> Self {
+        let (told, stories) = watch::channel(story.clone());
+        let task = github.map(|github| tokio::spawn(follow(github, run, stories)));
+        Self { story, files, told, task }
+    }
+
+    /// Takes the plan in.
+    pub fn plan(&mut self, plan: &PlanReport) {
+        self.story.plan = Some(plan.clone());
+        self.told.send_replace(self.story.clone());
+    }
+
+    /// Takes one more event in.
+    pub fn event(&mut self, stamped: &Stamped) {
+        self.story.apply(stamped);
+        self.told.send_replace(self.story.clone());
+    }
+
+    /// The story so far.
+    #[must_use]
+    pub fn story(&self) -> &Story {
+        &self.story
+    }
+
+    /// Writes outputs and summary, says the last word at GitHub, and gives up after `limit`. Returns what could not be
+    /// reported, a sentence each, for the log.
+    pub async fn finish(mut self, ending: &Ending<'_>, limit: Duration) -> Vec<String> {
+        self.story.ended = Some(Ended::of(ending));
+        let mut unreported = self.write(ending);
+        self.told.send_replace(self.story.clone());
+        if let Some(mut task) = self.task.take() {
+            match tokio::time::timeout(limit, &mut task).await {
+                Ok(Ok(sentences)) => unreported.extend(sentences),
+                Ok(Err(error)) => unreported.push(format!("the report to GitHub broke off: {error}")),
+                Err(_) => {
+                    task.abort();
+                    unreported.push(format!("GitHub did not take the whole report within {} s", limit.as_secs()));
+                }
+            }
+        }
+        unreported
+    }
+
+    fn write(&self, ending: &Ending<'_>) -> Vec<String> {
+        let mut unreported = Vec::new();
+        if let Some(path) = &self.files.output {
+            let delimiter =
+                fresh_nonce().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let text = match delimiter {
+                Ok(delimiter) => {
+                    outputs::file(&outputs(&self.story, ending), &delimiter).map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            let written = text.and_then(|text| append(path, &text));
+            unreported.extend(written.err().map(|error| format!("the outputs were not written: {error}")));
+        }
+        if let Some(path) = &self.files.summary {
+            let written = append(path, &summary(&self.story));
+            unreported.extend(written.err().map(|error| format!("the job summary was not written: {error}")));
+        }
+        unreported
+    }
+}
+
+/// In one call: the runner may read the file at any time.
+fn append(path: &Path, text: &str) -> Result<(), String> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| format!("`{}`: {error}", path.display()))
+}
+
+/// Follows the story to its end, or until nobody tells it any more.
+async fn follow(github: GitHub, run: Run, mut stories: watch::Receiver<Story>) -> Vec<String> {
+    let mut voice = Voice::new(github, run);
+    let mut next = Instant::now();
+    loop {
+        let story = stories.borrow_and_update().clone();
+        if story.ended.is_some() {
+            return voice.last(&story).await;
+        }
+        voice.open(&story).await;
+        if Instant::now() >= next {
+            voice.progress(&story).await;
+            next = Instant::now() + BETWEEN_EDITS;
+        }
+        // What was held back is told when its time comes, even if nothing more happens until then.
+        let held_back = tokio::time::timeout_at(next, stories.changed()).await;
+        if matches!(held_back, Ok(Err(_))) {
+            return voice.silent();
+        }
+    }
+}

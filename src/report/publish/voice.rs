@@ -1,0 +1,179 @@
+//! What is said at GitHub: the comment and the deployment, each given up for good once it is refused.
+
+use super::super::comment::{comment, marker};
+use super::super::story::{Story, Verdict};
+use super::{CommentOn, Run};
+use crate::clients::github::{
+    CommentId, DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, GitHub, GitHubError,
+    NewDeployment, Trouble,
+};
+use crate::domain::PrNumber;
+
+/// Calls that are kept for the end: an edit and a status, three tries each, and a look after each lost status.
+const FOR_THE_END: u32 = 9;
+
+/// Says one story.
+pub(super) struct Voice {
+    github: GitHub,
+    run: Run,
+    comment: Comment,
+    deployment: Deployment,
+}
+
+struct Comment {
+    on: CommentOn,
+    known: Option<CommentId>,
+    /// As it stands on GitHub.
+    last: String,
+    trouble: Vec<String>,
+}
+
+#[derive(Default)]
+struct Deployment {
+    number: Option<DeploymentNumber>,
+    given_up: bool,
+    trouble: Vec<String>,
+}
+
+impl Voice {
+    pub(super) fn new(github: GitHub, run: Run) -> Self {
+        let comment = Comment { on: run.comment, known: None, last: String::new(), trouble: Vec::new() };
+        Self { github, run, comment, deployment: Deployment::default() }
+    }
+
+    /// The deployment, as soon as the agent took it on.
+    pub(super) async fn open(&mut self, story: &Story) {
+        self.deployment.open(&self.github, &self.run, story).await;
+    }
+
+    /// The comment, in between.
+    pub(super) async fn progress(&mut self, story: &Story) {
+        if self.github.calls_left() > FOR_THE_END {
+            self.comment.say(&self.github, story).await;
+        }
+    }
+
+    /// Both, at the end.
+    pub(super) async fn last(mut self, story: &Story) -> Vec<String> {
+        let closing = async {
+            self.deployment.open(&self.github, &self.run, story).await;
+            self.deployment.close(&self.github, story).await;
+        };
+        tokio::join!(self.comment.say(&self.github, story), closing);
+        self.silent()
+    }
+
+    /// What could not be said.
+    pub(super) fn silent(self) -> Vec<String> {
+        let mut all = self.comment.trouble;
+        all.extend(self.deployment.trouble);
+        all
+    }
+}
+
+impl Comment {
+    async fn say(&mut self, github: &GitHub, story: &Story) {
+        let text = comment(story);
+        if text == self.last {
+            return;
+        }
+        let said = match self.pull_request(github, story).await {
+            Ok(None) => return,
+            Ok(Some(on)) => {
+                let marker = marker(&story.app, &story.environment);
+                github.upsert_comment(on, &marker, &text, self.known).await
+            }
+            Err(error) => Err(error),
+        };
+        match said {
+            Ok(id) => {
+                self.known = Some(id);
+                self.last = text;
+                // What went wrong on the way was made good.
+                self.trouble.clear();
+            }
+            Err(error) => {
+                if error.trouble == Trouble::Refused {
+                    self.on = CommentOn::Nothing;
+                }
+                note(&mut self.trouble, "the comment on the pull request is not up to date", &error);
+            }
+        }
+    }
+
+    async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {
+        match self.on {
+            CommentOn::PullRequest(number) => Ok(Some(number)),
+            CommentOn::Nothing => Ok(None),
+            CommentOn::CommitsOnly => {
+                self.on = match github.pull_requests_of(&story.commit).await?.as_slice() {
+                    [only] => CommentOn::PullRequest(*only),
+                    _ => CommentOn::Nothing,
+                };
+                Ok(if let CommentOn::PullRequest(number) = self.on { Some(number) } else { None })
+            }
+        }
+    }
+}
+
+impl Deployment {
+    async fn open(&mut self, github: &GitHub, run: &Run, story: &Story) {
+        let Some(id) = story.model.deployment.as_ref().filter(|_| self.number.is_none() && !self.given_up) else {
+            return;
+        };
+        let new = NewDeployment {
+            commit: story.commit.clone(),
+            environment: story.environment.clone(),
+            payload: DeploymentPayload { run_id: run.id, attempt: run.attempt, deployment: id.clone() },
+        };
+        match github.create_deployment(&new).await {
+            Ok(number) => {
+                self.number = Some(number);
+                self.add(github, story, DeploymentState::InProgress, "the agent deploys".to_owned()).await;
+            }
+            Err(error) => {
+                // Not tried again: whether the lost one exists is not known.
+                self.given_up = true;
+                note(&mut self.trouble, "GitHub shows no deployment", &error);
+            }
+        }
+    }
+
+    async fn close(&mut self, github: &GitHub, story: &Story) {
+        let release = story.model.release.map(|number| format!("release {number} serves")).unwrap_or_default();
+        let (state, text) = match story.verdict() {
+            Verdict::Deployed => (DeploymentState::Success, release),
+            Verdict::NothingToDo => (DeploymentState::Success, "what is wanted ran before".to_owned()),
+            Verdict::RolledBack => (DeploymentState::Failure, why(story, "the version from before serves")),
+            Verdict::Stranded => (DeploymentState::Error, why(story, "a person must look")),
+            Verdict::Failed | Verdict::Lost => (DeploymentState::Error, why(story, "how it ended is not known")),
+            Verdict::Cancelled => (DeploymentState::Inactive, "cancelled; the version from before serves".to_owned()),
+            Verdict::LetGo => (DeploymentState::InProgress, "the run was cancelled; the agent is finishing".to_owned()),
+            Verdict::Running | Verdict::Planned => return,
+        };
+        self.add(github, story, state, text).await;
+    }
+
+    async fn add(&mut self, github: &GitHub, story: &Story, state: DeploymentState, description: String) {
+        let Some(number) = self.number else { return };
+        let status = DeploymentStatus { state, description, log_url: story.run_url.clone() };
+        if let Err(error) = github.add_status(number, &status).await {
+            let what = format!("GitHub does not show the deployment as `{}`", state.as_str());
+            note(&mut self.trouble, &what, &error);
+        }
+    }
+}
+
+/// The stable word first: the sentence may be cut.
+fn why(story: &Story, end: &str) -> String {
+    let told = story.ended.as_ref().and_then(|ended| ended.failure.as_ref());
+    told.map_or_else(|| end.to_owned(), |told| format!("{end}: {}", told.reason))
+}
+
+/// One sentence, once.
+fn note(trouble: &mut Vec<String>, what: &str, error: &GitHubError) {
+    let sentence = format!("{what}: {error}");
+    if !trouble.contains(&sentence) {
+        trouble.push(sentence);
+    }
+}

@@ -1,0 +1,115 @@
+//! What GitHub Actions tells of the run, in its variables.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::domain::{GitSha, Reason, RepoSlug};
+use crate::failure::Failure;
+
+/// Where in GitHub a run belongs. From the variables that a runner sets (docs.github.com, "Default environment
+/// variables"); `act` sets the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitHubContext {
+    /// `GITHUB_REPOSITORY`.
+    pub repository: RepoSlug,
+    /// `GITHUB_RUN_ID`: stays the same when a run is repeated.
+    pub run_id: u64,
+    /// `GITHUB_RUN_ATTEMPT`, from 1.
+    pub run_attempt: u32,
+    /// `GITHUB_SHA`: on a pull request the merge commit, which nobody wrote.
+    pub sha: GitSha,
+    /// `GITHUB_REF_NAME`: the branch or tag, without `refs/…/`.
+    pub ref_name: String,
+    /// `GITHUB_API_URL`, without a trailing slash.
+    pub api_url: String,
+    /// `GITHUB_SERVER_URL`, without a trailing slash.
+    pub server_url: String,
+    /// `GITHUB_WORKSPACE`: where the repository is checked out.
+    pub workspace: PathBuf,
+    /// `GITHUB_EVENT_NAME`.
+    pub event_name: String,
+    /// `GITHUB_OUTPUT`: the file that takes outputs.
+    pub output: Option<PathBuf>,
+    /// `GITHUB_STEP_SUMMARY`: the file that takes the summary.
+    pub summary: Option<PathBuf>,
+    /// `GITHUB_STATE`: the file that takes what the post step reads.
+    pub state: Option<PathBuf>,
+    /// `GITHUB_ACTOR`: who set the run off.
+    pub actor: String,
+}
+
+impl GitHubContext {
+    /// From the runner's variables.
+    ///
+    /// # Errors
+    /// One is missing or is not what it should be.
+    pub fn read(vars: &BTreeMap<String, String>) -> Result<Self, Failure> {
+        let optional = |name: &str| vars.get(name).map(String::as_str).filter(|value| !value.trim().is_empty());
+        let required = |name: &str| optional(name).ok_or_else(|| missing(name));
+        let url = |name: &str| required(name).map(|url| url.trim_end_matches('/').to_owned());
+        let path = |name: &str| optional(name).map(PathBuf::from);
+        Ok(Self {
+            repository: parsed("GITHUB_REPOSITORY", required("GITHUB_REPOSITORY")?)?,
+            run_id: parsed("GITHUB_RUN_ID", required("GITHUB_RUN_ID")?)?,
+            // Older servers do not set it.
+            run_attempt: parsed("GITHUB_RUN_ATTEMPT", optional("GITHUB_RUN_ATTEMPT").unwrap_or("1"))?,
+            sha: parsed("GITHUB_SHA", required("GITHUB_SHA")?)?,
+            ref_name: optional("GITHUB_REF_NAME").unwrap_or_default().to_owned(),
+            api_url: url("GITHUB_API_URL")?,
+            server_url: url("GITHUB_SERVER_URL")?,
+            workspace: required("GITHUB_WORKSPACE")?.into(),
+            event_name: required("GITHUB_EVENT_NAME")?.to_owned(),
+            output: path("GITHUB_OUTPUT"),
+            summary: path("GITHUB_STEP_SUMMARY"),
+            state: path("GITHUB_STATE"),
+            actor: optional("GITHUB_ACTOR").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The run's page, for links.
+    #[must_use]
+    pub fn run_url(&self) -> String {
+        format!("{}/{}/actions/runs/{}/attempts/{}", self.server_url, self.repository, self.run_id, self.run_attempt)
+    }
+}
+
+fn missing(name: &str) -> Failure {
+    Failure::new(Reason::Usage, format!("`{name}` is not set"))
+        .hint("a runner of GitHub Actions sets it; outside of one, use the command line: `deploy-action --help`")
+}
+
+fn parsed<T>(name: &str, text: &str) -> Result<T, Failure>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error: T::Err| Failure::new(Reason::Usage, format!("`{name}` cannot be read")).because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trigger::sample::vars;
+
+    #[test]
+    fn a_runner_tells_where_it_is() {
+        let context = GitHubContext::read(&vars(&[])).unwrap();
+        assert_eq!(context.repository.name(), "hello");
+        assert_eq!(context.run_url(), "https://github.com/acme/hello/actions/runs/42/attempts/2");
+        assert_eq!(context.output, None, "set to nothing is not set");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let shown = |changed: &[(&str, &str)]| GitHubContext::read(&vars(changed)).unwrap_err().render();
+        insta::assert_snapshot!(
+            [
+                shown(&[("GITHUB_SHA", "")]),
+                shown(&[("GITHUB_SHA", "main")]),
+                shown(&[("GITHUB_REPOSITORY", "hello")]),
+                shown(&[("GITHUB_RUN_ID", "many")]),
+            ]
+            .join("")
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! A door to a registry that misbehaves as it is told: everything else passes through.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// Requests of this method get this answer, so many times.
+    Answer { method: &'static str, status: &'static str, times: u32 },
+    /// Whoever asks for a manifest is told another digest.
+    OtherDigest,
+}
+
+/// The door. Its threads end with the test's process.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    pub(crate) address: SocketAddr,
+    /// How many faults happened.
+    met: Arc<AtomicU32>,
+}
+
+impl Faulty {
+    pub(crate) fn before(registry: SocketAddr, fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let met = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&met);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                // A side that hangs up ends the connection, which is all there is to do about it.
+                thread::spawn(move || drop(serve(client, registry, fault, &counter)));
+            }
+        });
+        Self { address, met }
+    }
+
+    pub(crate) fn met(&self) -> u32 {
+        self.met.load(Ordering::SeqCst)
+    }
+}
+
+/// One connection for one request: the header that says so is put in, so that each request is looked at.
+fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &AtomicU32) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte)?;
+        // The engine tries TLS first; its greeting is no text and is hung up on.
+        if head.is_empty() && !byte[0].is_ascii_uppercase() {
+            return Ok(());
+        }
+        head.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    match fault {
+        Fault::Answer { method, status, times } if text.starts_with(method) && met.load(Ordering::SeqCst) < times => {
+            met.fetch_add(1, Ordering::SeqCst);
+            let answer =
+                format!("HTTP/1.1 {status}\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            client.write_all(answer.as_bytes())?;
+            return client.shutdown(Shutdown::Both);
+        }
+        Fault::OtherDigest if text.starts_with("HEAD") && text.contains("/manifests/") => {
+            met.fetch_add(1, Ordering::SeqCst);
+            let other = "0".repeat(64);
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nDocker-Content-Digest: sha256:{other}\r\nConnection: close\r\n\r\n");
+            return client.write_all(answer.as_bytes());
+        }
+        _ => {}
+    }
+    let mut upstream = TcpStream::connect(registry)?;
+    upstream.write_all(text.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
+    let (mut from, mut to) = (client.try_clone()?, upstream.try_clone()?);
+    thread::spawn(move || std::io::copy(&mut from, &mut to));
+    std::io::copy(&mut upstream, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}

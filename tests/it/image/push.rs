@@ -1,0 +1,118 @@
+//! Registries that want a login, are busy, lie or are down.
+
+use deploy_action::clients::docker::RegistryLogin;
+use deploy_action::clients::registry::{Credentials, Registry as Client};
+use deploy_action::domain::{Repository, Secret};
+use deploy_action::event::DeployEvent;
+use deploy_action::failure::Failure;
+use deploy_action::plan::image::BuildMode;
+use kit::bed::Registry;
+
+use super::faulty::{Fault, Faulty};
+use super::shop::{BASE, Shop};
+
+/// `bob` / `s3cret`.
+const BOB: &str = "bob:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
+
+#[test]
+fn a_registry_with_a_login_wants_the_right_one() {
+    let dockerfile = format!("FROM {BASE}\nCOPY hello /\n");
+    let mut shop = Shop::with(&dockerfile, |machine, dir| Registry::private(machine, dir, BOB).expect("a registry"));
+    let host = shop.registry.address().to_string();
+    let login =
+        |password: &str| RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) };
+
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+    shop.credentials = Credentials::default().with(&host, login("wrong"));
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` refuses the login for `{host}/shop/web`"));
+    assert!(!made.failure().render().contains("wrong"));
+    shop.credentials = Credentials::default().with(&host, login("s3cret"));
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+}
+
+#[test]
+fn a_registry_that_is_down_is_told() {
+    let nowhere: Repository = "127.0.0.1:1/web".parse().expect("a repository");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let asked = runtime.block_on(Client::new(Credentials::default()).digest(&nowhere, "v1"));
+    let failure = asked.expect_err("nobody listens there");
+    assert_eq!(failure.message, "the registry `127.0.0.1:1` does not answer as expected");
+    assert_eq!(failure.kind.exit_code(), 20);
+}
+
+#[test]
+fn a_push_is_tried_again_where_the_registry_is_overloaded() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let fault = Fault::Answer { method: "PUT /v2/shop/web/manifests/", status: "503 Service Unavailable", times: 2 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    assert_eq!(faulty.met(), 2);
+    let notes = made.events.iter().filter_map(|event| match event {
+        DeployEvent::Note { text } if text.contains("again in") => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].contains("503") && notes[0].ends_with("again in 1 s"), "{notes:?}");
+}
+
+#[test]
+fn a_push_that_is_denied_is_not_tried_again() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let fault = Fault::Answer { method: "POST", status: "403 Forbidden", times: 100 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    let host = shop.door;
+    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+}
+
+#[test]
+fn another_digest_than_was_pushed_is_refused() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.door = Faulty::before(shop.registry.address(), Fault::OtherDigest).address;
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    let message = &made.failure().message;
+    assert!(message.contains(&"0".repeat(64)) && message.ends_with(" was pushed"), "{message}");
+    assert!(!made.events.iter().any(|event| matches!(event, DeployEvent::Pushed { .. })));
+}
+
+#[test]
+fn a_busy_registry_is_asked_for_the_digest_again() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let first = shop.make().result.map_err(|failure| failure.render()).expect("an image");
+    let open = shop.door;
+    // The first question is three requests: whether a login is needed, HEAD, GET.
+    let fault = Fault::Answer { method: "", status: "503 Service Unavailable", times: 3 };
+    let faulty = Faulty::before(shop.registry.address(), fault);
+    shop.door = faulty.address;
+    let made = shop.make();
+    let image = made.result.as_ref().map_err(Failure::render).expect("an image");
+    assert_eq!((image.digest(), made.reused, faulty.met()), (first.digest(), true, 3));
+    shop.door = open;
+}
+
+#[test]
+fn a_base_image_behind_a_login_is_fetched() {
+    let dockerfile = "FROM scratch\nCOPY hello /\n";
+    let mut shop = Shop::with(dockerfile, |machine, dir| Registry::private(machine, dir, BOB).expect("a registry"));
+    let login = RegistryLogin { username: "bob".to_owned(), password: Secret::new("s3cret".to_owned()) };
+    shop.credentials = Credentials::default().with(&shop.door.to_string(), login);
+    let base = shop.make().result.map_err(|failure| failure.render()).expect("a base");
+    // With its own name gone, the engine has to ask the registry for it.
+    shop.forget();
+    let stranger = Shop::open(&format!("# a comment\nFROM {base}\n")).make();
+    let (line, message) = stranger.problem();
+    assert_eq!(line, Some(2), "{message}");
+    assert!(stranger.failure().message.contains("load metadata for"), "{}", stranger.failure().render());
+    std::fs::write(shop.spec.context.join("Dockerfile"), format!("FROM {base}\nCOPY hello /again\n")).expect("a file");
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+}
