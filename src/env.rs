@@ -49,7 +49,7 @@ pub const SSL_CERT_FILE: EnvVar =
 /// The engine's address.
 pub const DOCKER_HOST: EnvVar = EnvVar {
     name: "DOCKER_HOST",
-    doc: "Where the agent finds the Docker Engine, `unix://…` or `tcp://…`. Default: unix:///var/run/docker.sock.",
+    doc: "Where the agent, and the action when it builds, finds the Docker Engine, `unix://…` or `tcp://…`. Default: unix:///var/run/docker.sock.",
 };
 /// The docker command's folder.
 pub const DOCKER_CONFIG: EnvVar = EnvVar {
