@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::text_type::text_type;
 
 /// A repository with its registry spelled out where one was given, for example
 /// `127.0.0.1:5000/team/web` or `docker.io/library/nginx`. Carries neither tag nor digest.
@@ -140,32 +141,8 @@ impl FromStr for ImageRef {
     }
 }
 
-macro_rules! text_like {
-    ($type:ty) => {
-        impl TryFrom<String> for $type {
-            type Error = ImageRefError;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.to_string()
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-    };
-}
-
-text_like!(Repository);
-text_like!(ImageRef);
+text_type!(Repository, ImageRefError);
+text_type!(ImageRef, ImageRefError);
 
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

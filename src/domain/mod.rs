@@ -13,6 +13,7 @@ mod repo;
 mod secret;
 mod span;
 mod text;
+mod text_type;
 
 pub use agent_url::{AgentUrl, AgentUrlError, BasePathError, parse_base_path};
 pub use digest::{Digest, DigestError};
