@@ -6,3 +6,4 @@ pub mod bed;
 pub mod demo;
 pub mod github;
 pub mod load;
+pub mod runner;
