@@ -131,7 +131,7 @@ async fn whatever_passes_leaves_the_report_complete() {
 async fn github_down_is_a_sentence() {
     let double = GitHubDouble::start().unwrap();
     for method in ["GET", "POST", "PATCH"] {
-        double.fail(method, "/", Fault::ClosedAfter, 1_000);
+        double.fail(method, "/", Fault::Down, 1_000);
     }
     let begun = Instant::now();
     let unreported = run(&double, seven(), Outcome::Deployed, None).await;

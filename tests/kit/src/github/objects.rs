@@ -21,11 +21,12 @@ fn with(mut urls: Map<String, Value>, mut rest: Value) -> Value {
 }
 
 pub(super) fn user(login: &str) -> Value {
-    let url = format!("{API}/users/{login}");
+    let in_url = login.replace('[', "%5B").replace(']', "%5D");
+    let url = format!("{API}/users/{in_url}");
     let names = "events followers following gists organizations received_events repos starred subscriptions";
     let own = json!({
         "login": login, "id": 41, "node_id": "U_41", "type": "Bot", "site_admin": false, "gravatar_id": "",
-        "avatar_url": format!("{WEB}/{login}.png"), "html_url": format!("{WEB}/{login}"), "url": url,
+        "avatar_url": format!("{WEB}/{in_url}.png"), "html_url": format!("{WEB}/{in_url}"), "url": url,
     });
     with(urls(&url, names), own)
 }
@@ -104,8 +105,7 @@ pub(super) fn status(repo: &str, deployment: u64, number: usize, asked: &Value) 
     json!({
         "id": number, "node_id": format!("DS_{number}"), "state": asked["state"], "creator": user(super::VIEWER),
         "description": or(asked, "description", ""), "target_url": log, "log_url": log,
-        "environment_url": or(asked, "environment_url", ""), "created_at": WHEN, "updated_at": WHEN,
-        "url": format!("{url}/statuses/{number}"), "deployment_url": url,
+        "created_at": WHEN, "updated_at": WHEN, "url": format!("{url}/statuses/{number}"), "deployment_url": url,
         "repository_url": format!("{API}/repos/{repo}"),
     })
 }

@@ -35,13 +35,21 @@ fn converted(document: &Value, schema: &Value, parts: &mut BTreeMap<String, Valu
             // Examples are values, not schemas; what reads like one in them is none.
             let kept = members.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example" | "examples"));
             let plain = kept.map(|(name, one)| (name.clone(), converted(document, one, parts))).collect::<Map<_, _>>();
-            if members.get("nullable") == Some(&json!(true)) {
-                json!({"anyOf": [plain, {"type": "null"}]})
-            } else {
-                plain.into()
-            }
+            if members.get("nullable") == Some(&json!(true)) { nullable(plain) } else { plain.into() }
         }
         other => other.clone(),
+    }
+}
+
+/// The simpler form first: with it a mistake is told at its member.
+fn nullable(mut schema: Map<String, Value>) -> Value {
+    match (schema.get("type"), schema.contains_key("enum")) {
+        (Some(Value::String(word)), false) => {
+            let either = json!([word, "null"]);
+            schema.insert("type".to_owned(), either);
+            schema.into()
+        }
+        _ => json!({"anyOf": [schema, {"type": "null"}]}),
     }
 }
 
