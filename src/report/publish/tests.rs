@@ -88,6 +88,37 @@ async fn a_push_is_told_where_exactly_one_pull_request_has_the_commit() {
 }
 
 #[tokio::test]
+async fn what_is_refused_once_is_made_at_the_end() {
+    for fault in [Fault::Forbidden(None), Fault::BadToken, Fault::Missing, Fault::Invalid, Fault::TooMany(60)] {
+        let double = GitHubDouble::start().unwrap();
+        double.fail("POST", "/issues/7/comments", fault.clone(), 1);
+        double.fail("POST", "/deployments", fault.clone(), 1);
+        let run = Run { id: 9, attempt: 1, comment: seven() };
+        let mut publisher = Publisher::begin(client(&double), run, Files::default(), story());
+        for event in events(Outcome::Deployed) {
+            publisher.event(&event);
+            let refused = || double.calls().iter().filter(|call| call.answer.is_none()).count() == 2;
+            while matches!(event.event, DeployEvent::Accepted { .. }) && !refused() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let ending = Ending { changed: true, nothing_to_do: false, failure: None };
+        assert_eq!(publisher.finish(&ending, LIMIT).await, [] as [&str; 0], "{fault:?}");
+        assert_eq!((double.comments(7).len(), double.deployments().len()), (1, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_deployment_that_cannot_be_looked_for_is_not_made_again() {
+    let double = GitHubDouble::start().unwrap();
+    double.fail("POST", "/deployments", Fault::ClosedAfter, 1);
+    double.fail("GET", "/deployments", Fault::Forbidden(None), 1);
+    let unreported = run(&double, CommentOn::Nothing, Outcome::Deployed, None).await;
+    assert_eq!(double.deployments().len(), 1);
+    assert!(unreported[0].starts_with("GitHub shows no deployment, or none that is up to date: "), "{unreported:?}");
+}
+
+#[tokio::test]
 async fn what_is_refused_is_said_once_and_left_alone() {
     let double = GitHubDouble::start().unwrap();
     double.fail("POST", "/comments", Fault::Forbidden(None), 99);
