@@ -13,6 +13,7 @@ mod stage;
 mod step;
 
 use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -23,6 +24,9 @@ use options::{Action, Options};
 use show::say;
 use stage::Stage;
 use step::{Expected, Step, Verb};
+
+/// True from the first signal on.
+static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// The whole program. Exit codes: 0 every promise held, 1 one did not or something failed, 2 bad arguments, 128 and the
 /// signal's number after a signal.
@@ -42,6 +46,10 @@ pub fn main() -> ExitCode {
         Action::Stop => stop(),
         Action::Run(options) => run(&options),
     };
+    // What was in progress was ended under way, and fails for that reason: the signal has the last word.
+    while STOPPING.load(Ordering::SeqCst) {
+        thread::park();
+    }
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -121,6 +129,7 @@ fn clean_up_on_signals(machine: Machine) -> Result<()> {
     let mut signals = signals.map_err(|error| BedError::new(format!("demo: cannot catch signals: {error}")))?;
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            STOPPING.store(true, Ordering::SeqCst);
             eprintln!("\ndemo: stopping; removing what was made");
             bed::remove_own(&machine);
             let _ = bed::remove_images(&machine);
