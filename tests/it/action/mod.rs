@@ -2,5 +2,6 @@
 
 mod mistakes;
 mod step;
+mod templates;
 mod user;
 mod workflow;
