@@ -43,7 +43,9 @@ fn workflows() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> =
         files.map(|file| (file.display().to_string(), fs::read_to_string(&file).expect("a template"))).collect();
     assert!(all.len() >= 2, "{all:?}");
-    all.extend(examples().into_iter().filter(|text| text.contains("\njobs:")).map(|text| ("README.md".to_owned(), text)));
+    all.extend(
+        examples().into_iter().filter(|text| text.contains("\njobs:")).map(|text| ("README.md".to_owned(), text)),
+    );
     assert!(all.iter().any(|(from, _)| from == "README.md"), "it shows none");
     all
 }

@@ -32,11 +32,17 @@ fn plain(line: &str) -> String {
     text.push_str(rest);
     let text = text.replace("**", "");
     let text = text.trim_start_matches(['#', ' ']).trim_end();
-    let text = match text.rsplit_once("](") {
-        Some((before, _)) => before.replacen('[', "", 1),
-        None => text.to_owned(),
-    };
-    decoded(&text)
+    decoded(&without_links(text))
+}
+
+/// With the words of `[words](address)` only.
+fn without_links(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("](") {
+        out.push_str(&before.replacen('[', "", 1));
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    out + rest
 }
 
 /// With `&#58;` and the like as the characters that they stand for.
@@ -66,8 +72,8 @@ mod tests {
     fn what_a_reader_sees() {
         let markdown = "<!-- marker -->\n### ❌ To <code>prod&#117;ction</code>\n\n| a | b |\n|---|---|\n| 1 | <code>2</code> |\n\n\
                         **Why:** http&#58;&#8203;//x &lt;b&gt;\n\n<details><summary>Plan</summary>\n\n| x |\n\n</details>\n\n\
-                        <sub>Commit <code>1a</code>. [Run](https://x/1)</sub>\n";
-        let wanted = "❌ To production\n\n| a | b |\n| 1 | 2 |\n\nWhy: http://x <b>\n\n▸ Plan\n\nCommit 1a. Run";
+                        <sub>Commit <code>1a</code>. [Open](https://x). [Run](https://x/1)</sub>\n";
+        let wanted = "❌ To production\n\n| a | b |\n| 1 | 2 |\n\nWhy: http://x <b>\n\n▸ Plan\n\nCommit 1a. Open. Run";
         assert_eq!(visible(markdown).join("\n"), wanted);
     }
 }
