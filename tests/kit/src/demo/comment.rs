@@ -39,7 +39,8 @@ fn plain(line: &str) -> String {
 fn without_links(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("](") {
-        out.push_str(&before.replacen('[', "", 1));
+        let (text, words) = before.rsplit_once('[').unwrap_or(("", before));
+        out.extend([text, words]);
         rest = after.split_once(')').map_or("", |(_, rest)| rest);
     }
     out + rest
