@@ -4,5 +4,6 @@ mod faults;
 mod github;
 mod mistakes;
 mod step;
+mod templates;
 mod user;
 mod workflow;
