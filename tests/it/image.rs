@@ -1,15 +1,16 @@
 //! Building and pushing with a real engine and a real registry: what comes out, and what a failure says.
 
-mod faulty;
+pub(crate) mod faulty;
+mod full;
 mod ignored;
 mod push;
-mod shop;
+mod secrets;
+pub(crate) mod shop;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use deploy_action::domain::Secret;
 use deploy_action::event::DeployEvent;
 use deploy_action::failure::Failure;
 use deploy_action::plan::image::{BuildMode, recipe_hash, tag};
@@ -108,16 +109,6 @@ fn a_cancelled_build_ends_at_once() {
 }
 
 #[test]
-fn secrets_are_refused_with_a_sentence() {
-    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
-    shop.spec.secrets.insert("npm".to_owned(), Secret::new("canary-7".to_owned()));
-    let made = shop.make();
-    let text = made.failure().render();
-    assert!(text.starts_with("error: `secrets` cannot be passed to a build yet"), "{text}");
-    assert!(!text.contains("canary-7"), "{text}");
-}
-
-#[test]
 fn a_huge_context_is_refused_before_anything_is_sent() {
     let shop = Shop::open("FROM scratch\nCOPY hello /\n");
     for (file, gib) in [("data/big", 3), ("cache/a", 1), ("small", 0)] {
@@ -133,4 +124,26 @@ fn a_huge_context_is_refused_before_anything_is_sent() {
          most of it is in `data/` (3072 MiB), `cache/` (1024 MiB), `Dockerfile` (0 MiB)"
     );
     assert!(made.events.is_empty(), "nothing was sent");
+}
+
+#[test]
+fn an_engine_that_is_too_old_is_told() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.engine = Some(format!("tcp://{}", faulty::old_engine()));
+    let made = shop.make();
+    insta::assert_snapshot!(made.failure().render(), @"
+    error: the Docker Engine 19.03.15 (API 1.40) is too old to build images
+      hint: use Docker Engine 20.10 or later
+      reason: docker_unavailable (exit code 20)
+    ");
+}
+
+#[test]
+fn an_engine_that_is_reached_by_tcp_is_told_when_it_is_gone() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.engine = Some("tcp://127.0.0.1:1".to_owned());
+    let made = shop.make();
+    let text = made.failure().render();
+    assert!(text.contains("the Docker Engine at tcp://127.0.0.1:1 does not answer"), "{text}");
+    assert!(text.contains("(`DOCKER_HOST`)"), "{text}");
 }

@@ -6,7 +6,7 @@ use deploy_action::domain::{Repository, Secret};
 use deploy_action::event::DeployEvent;
 use deploy_action::failure::Failure;
 use deploy_action::plan::image::BuildMode;
-use kit::bed::Registry;
+use kit::bed::{Registry, TokenServer};
 
 use super::faulty::{Fault, Faulty};
 use super::shop::{BASE, Shop};
@@ -34,12 +34,53 @@ fn a_registry_with_a_login_wants_the_right_one() {
 }
 
 #[test]
+fn a_registry_with_tokens_wants_the_right_login() {
+    let mut tokens = None;
+    let mut shop = Shop::with("FROM scratch\nCOPY hello /\n", |machine, dir| {
+        let server = tokens.insert(TokenServer::start(machine, dir, "bob", "s3cret").expect("a token server"));
+        Registry::with_tokens(machine, dir, server).expect("a registry")
+    });
+    let tokens = tokens.expect("a token server");
+    let host = shop.registry.address().to_string();
+    let login =
+        |password: &str| RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) };
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+    shop.credentials = Credentials::default().with(&host, login("wrong"));
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` refuses the login for `{host}/shop/web`"));
+    assert_eq!(tokens.given(), 0);
+    shop.credentials = Credentials::default().with(&host, login("s3cret"));
+    let made = shop.make();
+    let base = made.result.as_ref().map_err(Failure::render).expect("an image").to_string();
+    let pushed = tokens.given();
+    assert!(pushed >= 2, "one to read, one to write: {pushed}");
+    // The same login as of a base image, which only BuildKit asks for.
+    shop.forget();
+    shop.dockerfile(&format!("FROM {base}\nCOPY hello /again\n"));
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+}
+
+#[test]
+fn a_registry_of_this_host_may_have_any_certificate() {
+    let shop = Shop::with("FROM scratch\nCOPY hello /\n", |machine, dir| {
+        let server = TokenServer::start(machine, dir, "bob", "s3cret").expect("a key");
+        Registry::with_tls(machine, dir, &server).expect("a registry")
+    });
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    assert!(shop.make().reused);
+}
+
+#[test]
 fn a_registry_that_is_down_is_told() {
     let nowhere: Repository = "127.0.0.1:1/web".parse().expect("a repository");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let asked = runtime.block_on(Client::new(Credentials::default()).digest(&nowhere, "v1"));
     let failure = asked.expect_err("nobody listens there");
-    assert_eq!(failure.message, "the registry `127.0.0.1:1` does not answer as expected");
+    assert_eq!(failure.message, "the registry `127.0.0.1:1` cannot be reached");
     assert_eq!(failure.kind.exit_code(), 20);
 }
 
@@ -64,12 +105,42 @@ fn a_push_is_tried_again_where_the_registry_is_overloaded() {
 #[test]
 fn a_push_that_is_denied_is_not_tried_again() {
     let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
-    let fault = Fault::Answer { method: "POST", status: "403 Forbidden", times: 100 };
+    assert!(shop.make().result.is_ok(), "its layer is there: the engine repeats uploads of layers");
+    let open = shop.door;
+    let faulty = Faulty::before(shop.registry.address(), Fault::Denied { method: "PUT" });
+    shop.door = faulty.address;
+    shop.mode = BuildMode::Always;
+    let host = shop.door.to_string();
+    let login = RegistryLogin { username: "bob".to_owned(), password: Secret::new("s3cret".to_owned()) };
+    for credentials in [Credentials::default(), Credentials::default().with(&host, login)] {
+        shop.credentials = credentials;
+        let before = faulty.met();
+        let made = shop.make();
+        let word = if shop.credentials.logins().is_empty() { "wants a login" } else { "refuses the login" };
+        assert_eq!(made.failure().message, format!("the registry `{host}` {word} for `{host}/shop/web`"));
+        assert_eq!(faulty.met() - before, 1);
+    }
+    shop.forget();
+    shop.door = open;
+}
+
+#[test]
+fn a_registry_that_asks_to_wait_is_left_alone_so_long() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let open = shop.door;
+    let fault = Fault::Busy { seconds: 3, path: "/manifests/" };
     let faulty = Faulty::before(shop.registry.address(), fault);
     shop.door = faulty.address;
     let made = shop.make();
-    let host = shop.door;
-    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    let notes = made.events.iter().filter_map(|event| match event {
+        DeployEvent::Note { text } if text.contains("again in") => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert!(matches!(&notes[..], [note] if note.ends_with("again in 3 s")), "{notes:?}");
+    shop.forget();
+    shop.door = open;
 }
 
 #[test]
