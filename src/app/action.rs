@@ -9,13 +9,14 @@ use tokio::time::Instant;
 use super::deploy::telling;
 use super::image::{self, Source};
 use super::load::Connected;
+use super::payload;
 use super::settings::{self, Settings};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
 use crate::clients::github::GitHub;
 use crate::config::{self, Config};
 use crate::domain::{IdempotencyKey, Reason, one_line};
-use crate::env::{Env, GITHUB_EVENT_PATH};
+use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::Failure;
@@ -43,7 +44,7 @@ struct Task {
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // Before anything else can print a secret.
-    Out.text(&masks(vars));
+    Out.text(&masks(vars, env.secrets()));
     let Some(task) = prepare(vars)? else { return Ok(()) };
     let mut publisher = begin(&task);
     let mut nothing_to_do = false;
@@ -66,7 +67,7 @@ static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
     let context = GitHubContext::read(vars)?;
     let inputs = Inputs::read(vars)?;
-    let (commit, usual) = match read_event(&context, &payload(vars)?)? {
+    let (commit, usual) = match read_event(&context, &payload::read(vars)?)? {
         Event::Deploy(commit) => (commit, Verb::Deploy),
         Event::Plan(commit) => (commit, Verb::Plan),
         Event::Nothing(why) => {
@@ -83,22 +84,13 @@ fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
         return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
             .hint("leave out the input `command` on `pull_request`, or merge it first"));
     }
+    inputs.check_login()?;
     let config = read_config(&inputs, &context)?;
     let settings = settings::merge(config.as_ref(), &inputs, &context)?;
     for sentence in &settings.overrides {
         Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
     }
     Ok(Some(Task { context, inputs, commit, verb, settings }))
-}
-
-fn payload(vars: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
-    let unreadable = |why: std::io::Error| {
-        Failure::new(Reason::Usage, "the event's payload cannot be read")
-            .because(why)
-            .hint(format!("`{}` names its file", GITHUB_EVENT_PATH.name))
-    };
-    let path = vars.get(GITHUB_EVENT_PATH.name).ok_or_else(|| unreadable(std::io::ErrorKind::NotFound.into()))?;
-    fs::read(path).map_err(unreadable)
 }
 
 /// The file, where there is one. Its problems become annotations, each on its line.

@@ -5,6 +5,7 @@ mod agent;
 mod deploy;
 mod image;
 mod load;
+mod payload;
 mod settings;
 mod views;
 
