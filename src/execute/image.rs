@@ -48,9 +48,9 @@ pub struct ImageJob<'a> {
 /// Exit code 20: it was not built, not pushed, or the registry has another than was pushed. 40: cancelled.
 /// 32: the deadline passed.
 pub async fn run(job: &ImageJob<'_>, events: &mut Emitter, cancel: &Cancel) -> Result<ImageRef, Failure> {
-    let tag = match job.plan {
+    let (tag, cache) = match job.plan {
         ImagePlan::Reuse(image) | ImagePlan::Given(image) => return Ok(image.clone()),
-        ImagePlan::Build { tag } => tag,
+        ImagePlan::Build { tag, cache } => (tag, *cache),
     };
     // Dropping the work hangs up on the engine, which then ends its part.
     tokio::select! {
@@ -61,18 +61,14 @@ pub async fn run(job: &ImageJob<'_>, events: &mut Emitter, cancel: &Cancel) -> R
                 .hint("raise `timeout`, or make the build faster"))
         }
         made = async {
-            build(job, tag, events).await?;
+            build(job, tag, cache, events).await?;
             push(job, tag, events).await
         } => made,
     }
 }
 
-async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<(), Failure> {
+async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter) -> Result<(), Failure> {
     let spec = job.spec;
-    if !spec.secrets.is_empty() {
-        return Err(Failure::new(Reason::BuildFailed, "`secrets` cannot be passed to a build yet")
-            .hint("leave the input `secrets` out; fetch what the build needs before it, or build with another action and give its image"));
-    }
     let (dir, dockerfile) = (spec.context.clone(), spec.dockerfile.clone());
     let listed = tokio::task::spawn_blocking(move || {
         let context = BuildContext::list(&dir, &dockerfile, LARGEST)?;
@@ -98,6 +94,8 @@ async fn build(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<()
         platform: &spec.platform,
         args: &spec.args,
         labels: job.labels,
+        secrets: &spec.secrets,
+        cache,
         logins: job.credentials.logins(),
         session: &session,
     };

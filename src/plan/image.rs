@@ -30,7 +30,7 @@ pub struct BuildSpec {
 pub enum BuildMode {
     /// Unless the registry has an image of this commit.
     Auto,
-    /// Even if the registry has one.
+    /// Even if the registry has one, and without the engine's cache: what a step fetches is fetched anew.
     Always,
     /// Never: the registry must have one.
     Never,
@@ -45,6 +45,8 @@ pub enum ImagePlan {
     Build {
         /// The tag that it gets, see [`tag`].
         tag: String,
+        /// Whether a step may be taken from what the engine remembers.
+        cache: bool,
     },
     /// The caller named an image.
     Given(ImageRef),
@@ -87,7 +89,9 @@ pub fn plan(mode: BuildMode, repository: &Repository, tag: String, has: Option<D
         (BuildMode::Auto | BuildMode::Never, Some(digest)) => {
             Ok(ImagePlan::Reuse(ImageRef::new(repository.clone(), digest)))
         }
-        (BuildMode::Auto, None) | (BuildMode::Always, _) => Ok(ImagePlan::Build { tag }),
+        (BuildMode::Auto, None) | (BuildMode::Always, _) => {
+            Ok(ImagePlan::Build { tag, cache: mode != BuildMode::Always })
+        }
         (BuildMode::Never, None) => Err(Failure::new(
             Reason::BuildFailed,
             format!("`{repository}` has no image `{tag}` and `build` is `never`"),
@@ -140,12 +144,12 @@ mod tests {
         let repository: Repository = "team/web".parse().expect("a repository");
         let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().expect("a digest");
         let reuse = ImagePlan::Reuse(ImageRef::new(repository.clone(), digest.clone()));
-        let build = ImagePlan::Build { tag: "t".to_owned() };
+        let build = |cache| ImagePlan::Build { tag: "t".to_owned(), cache };
         let decide = |mode, has| plan(mode, &repository, "t".to_owned(), has);
         assert_eq!(decide(BuildMode::Auto, Some(digest.clone())).ok(), Some(reuse.clone()));
         assert_eq!(decide(BuildMode::Never, Some(digest.clone())).ok(), Some(reuse));
-        assert_eq!(decide(BuildMode::Always, Some(digest)).ok(), Some(build.clone()));
-        assert_eq!(decide(BuildMode::Auto, None).ok(), Some(build));
+        assert_eq!(decide(BuildMode::Always, Some(digest)).ok(), Some(build(false)));
+        assert_eq!(decide(BuildMode::Auto, None).ok(), Some(build(true)));
         let failure = decide(BuildMode::Never, None).expect_err("nothing to deploy");
         assert_eq!((failure.kind.exit_code(), failure.reason), (20, Reason::BuildFailed));
     }

@@ -3,13 +3,13 @@
 mod faulty;
 mod ignored;
 mod push;
+mod secrets;
 mod shop;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use deploy_action::domain::Secret;
 use deploy_action::event::DeployEvent;
 use deploy_action::failure::Failure;
 use deploy_action::plan::image::{BuildMode, recipe_hash, tag};
@@ -105,16 +105,6 @@ fn a_cancelled_build_ends_at_once() {
     assert_eq!(failure.kind.exit_code(), 40, "{}", failure.render());
     assert!(made.lines().contains("sleep 60"), "it was at work: {}", made.lines());
     assert!(start.elapsed() < Duration::from_secs(10));
-}
-
-#[test]
-fn secrets_are_refused_with_a_sentence() {
-    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
-    shop.spec.secrets.insert("npm".to_owned(), Secret::new("canary-7".to_owned()));
-    let made = shop.make();
-    let text = made.failure().render();
-    assert!(text.starts_with("error: `secrets` cannot be passed to a build yet"), "{text}");
-    assert!(!text.contains("canary-7"), "{text}");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Building an image with the engine's BuildKit.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod session;
+mod steps;
+mod wire;
+
+use std::collections::BTreeMap;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::BuildInfoAux;
-use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
-use futures_util::StreamExt;
+use serde_json::json;
 
 use super::context::BuildContext;
 use super::{DockerError, Engine, RegistryLogin};
+use crate::domain::Secret;
+use steps::Steps;
+use wire::Wire;
 
 /// What to build.
 #[derive(Debug)]
@@ -25,6 +31,10 @@ pub struct Build<'a> {
     pub args: &'a BTreeMap<String, String>,
     /// Labels of the image.
     pub labels: &'a BTreeMap<String, String>,
+    /// Values for `RUN --mount=type=secret`, by id. They go to the engine when a step asks for them, and nowhere else.
+    pub secrets: &'a BTreeMap<String, Secret<String>>,
+    /// False: every step runs, whatever the engine remembers.
+    pub cache: bool,
     /// Logins for base images, by registry.
     pub logins: &'a BTreeMap<String, RegistryLogin>,
     /// Unique among the builds of the engine.
@@ -46,73 +56,21 @@ impl Engine {
     ///
     /// # Errors
     /// [`BuildFailed`]: the engine does not answer, or a step failed.
-    pub async fn build(&self, build: Build<'_>, mut line: impl FnMut(String)) -> Result<String, BuildFailed> {
-        let owned = |map: &BTreeMap<String, String>| -> HashMap<String, String> {
-            map.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-        };
-        let options = BuildImageOptions {
-            dockerfile: build.context.dockerfile().to_owned(),
-            t: Some(build.name.to_owned()),
-            target: build.target.unwrap_or_default().to_owned(),
-            platform: build.platform.to_owned(),
-            buildargs: Some(owned(build.args)),
-            labels: Some(owned(build.labels)),
-            version: BuilderVersion::BuilderBuildKit,
-            session: Some(build.session.to_owned()),
-            ..BuildImageOptions::default()
-        };
-        let credentials =
-            build.logins.iter().map(|(registry, login)| (hub_key(registry), credentials(registry, login)));
-        let context = bollard::body_try_stream(build.context.stream());
-        let mut progress = self.docker.build_image(options, Some(credentials.collect()), Some(context));
+    pub async fn build(&self, build: Build<'_>, line: impl FnMut(String)) -> Result<String, BuildFailed> {
         let mut steps = Steps::default();
-        let mut id = None;
-        while let Some(message) = progress.next().await {
-            let message = message.map_err(|error| BuildFailed {
-                error: DockerError::from_bollard(&self.host, error),
-                step: steps.failed.take(),
-            })?;
-            match message.aux {
-                Some(BuildInfoAux::BuildKit(status)) => steps.lines(status, &mut line),
-                Some(BuildInfoAux::Default(image)) => id = image.id.or(id),
-                None => {}
+        let mut wire = Wire::new(&self.host);
+        let built = async {
+            let session = wire.session(build.session, &session::METHODS).await?;
+            let session = session::serve(session, build.logins, build.secrets);
+            let messages = messages(&mut wire, build, &mut steps, line);
+            tokio::pin!(session, messages);
+            tokio::select! {
+                built = &mut messages => built,
+                // It has hung up on the session only; it says why in the build.
+                () = &mut session => messages.await,
             }
-        }
-        id.ok_or_else(|| BuildFailed {
-            error: DockerError::Unavailable {
-                host: self.host.clone(),
-                why: "it ended the build without naming an image".to_owned(),
-            },
-            step: None,
-        })
-    }
-}
-
-/// What is known of a build's steps.
-#[derive(Debug, Default)]
-struct Steps {
-    shown: HashSet<String>,
-    failed: Option<String>,
-}
-
-impl Steps {
-    fn lines(&mut self, status: bollard::moby::buildkit::v1::StatusResponse, line: &mut impl FnMut(String)) {
-        for step in status.vertexes {
-            // What BuildKit does for itself is worth a line only when it fails.
-            let own = step.name.starts_with("[internal]") || step.name == "copy /context /";
-            if step.started.is_some() && !own && self.shown.insert(step.digest) {
-                line(if step.cached { format!("{} (cached)", step.name) } else { step.name.clone() });
-            }
-            // A failing step takes others with it; those say `context canceled`.
-            if !step.error.is_empty() && !step.error.contains("context canceled") && self.failed.is_none() {
-                self.failed = Some(step.name);
-            }
-        }
-        for log in status.logs {
-            for text in String::from_utf8_lossy(&log.msg).lines() {
-                line(format!("  | {text}"));
-            }
-        }
+        };
+        built.await.map_err(|error| BuildFailed { error, step: steps.failed.take() })
     }
 }
 
@@ -125,7 +83,39 @@ pub(super) fn credentials(registry: &str, login: &RegistryLogin) -> DockerCreden
     }
 }
 
-/// BuildKit asks for Docker Hub's login under the name of its registry host.
-fn hub_key(registry: &str) -> String {
-    if registry == "docker.io" { "registry-1.docker.io".to_owned() } else { registry.to_owned() }
+/// Starts the build and reads what the engine says of it; gives the image's id.
+async fn messages(
+    wire: &mut Wire<'_>,
+    build: Build<'_>,
+    steps: &mut Steps,
+    mut line: impl FnMut(String),
+) -> Result<String, DockerError> {
+    let (args, labels) = (json!(build.args).to_string(), json!(build.labels).to_string());
+    let query = [
+        // 2 is BuildKit.
+        ("version", "2"),
+        ("session", build.session),
+        ("t", build.name),
+        ("dockerfile", build.context.dockerfile()),
+        ("target", build.target.unwrap_or_default()),
+        ("platform", build.platform),
+        ("buildargs", &args),
+        ("labels", &labels),
+        ("nocache", if build.cache { "0" } else { "1" }),
+    ];
+    let query = query.map(|(name, value)| (name, value.to_owned()));
+    let mut messages = wire.build(&query, build.context.stream()).await?;
+    let mut id = None;
+    while let Some(message) = messages.next().await? {
+        if let Some(said) = message.error_detail.and_then(|detail| detail.message) {
+            return Err(DockerError::Refused { status: 0, message: said });
+        }
+        match message.aux {
+            Some(BuildInfoAux::BuildKit(status)) => steps.lines(status, &mut line),
+            Some(BuildInfoAux::Default(image)) => id = image.id.or(id),
+            None => {}
+        }
+    }
+    let why = "it ended the build without naming an image".to_owned();
+    id.ok_or_else(|| DockerError::Unavailable { host: wire.host().to_owned(), why })
 }

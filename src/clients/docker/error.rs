@@ -32,8 +32,13 @@ impl DockerError {
             Error::DockerResponseServerError { status_code: 404, message } => Self::NotFound(message),
             Error::DockerResponseServerError { status_code, message } => Self::Refused { status: status_code, message },
             Error::DockerStreamError { error } => Self::Refused { status: 0, message: error },
-            other => Self::Unavailable { host: host.to_owned(), why: chain(&other) },
+            other => Self::unavailable(host, &other),
         }
+    }
+
+    /// With the whole chain of what happened.
+    pub(super) fn unavailable(host: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Unavailable { host: host.to_owned(), why: chain(error) }
     }
 }
 

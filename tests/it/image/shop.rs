@@ -71,6 +71,11 @@ impl Shop {
         format!("{}/shop/web", self.door).parse().expect("a repository")
     }
 
+    /// Writes another Dockerfile.
+    pub(crate) fn dockerfile(&self, text: &str) {
+        fs::write(self.spec.context.join("Dockerfile"), text).expect("a file");
+    }
+
     pub(crate) fn commit() -> GitSha {
         "0123456789abcdef0123456789abcdef01234567".parse().expect("a commit")
     }

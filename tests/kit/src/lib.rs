@@ -7,3 +7,4 @@ pub mod demo;
 pub mod github;
 pub mod load;
 pub mod runner;
+pub mod scan;
