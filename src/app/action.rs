@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::plan::{Plan, Step, render};
 use crate::report::{self, Annotation, CommentOn, Ending, Files, Out, Publisher, Run, Story, annotation};
 use crate::signing::AgentKey;
-use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
+use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event, value_masks};
 
 /// Longest wait for GitHub after the deployment ended.
 const REPORTING: Duration = Duration::from_secs(30);
@@ -44,7 +44,8 @@ struct Task {
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // Before anything else can print a secret.
-    Out.text(&masks(vars, env.secrets()));
+    Out.text(&masks(vars));
+    Out.text(&value_masks(env.secrets()));
     let Some(task) = prepare(vars)? else { return Ok(()) };
     let mut publisher = begin(&task);
     let mut nothing_to_do = false;

@@ -11,12 +11,11 @@ use super::INPUTS;
 /// middle of words, and drops outputs that hold it: a mask of `}` or `1` would make both useless.
 const SHORTEST: usize = 4;
 
-/// The workflow commands that hide every secret input, and `others` that were given apart from the inputs: to be
-/// printed before anything else, even where the inputs turn out to be wrong. A mask holds for one line, so each line
-/// of a value has its own. Encoded forms of a hidden text are hidden by the runner itself; what is hidden here as well
-/// is what is made of several parts, or is a part.
+/// The workflow commands that hide every secret input: to be printed before anything else, even where the inputs turn
+/// out to be wrong. A mask holds for one line, so each line of a value has its own. Encoded forms of a hidden text are
+/// hidden by the runner itself; what is hidden here as well is what is made of several parts, or is a part.
 #[must_use]
-pub fn masks<'a>(vars: &BTreeMap<String, String>, others: impl IntoIterator<Item = &'a str>) -> String {
+pub fn masks(vars: &BTreeMap<String, String>) -> String {
     let input = |name: &str| vars.get(&format!("INPUT_{}", name.to_uppercase())).map(|value| value.trim());
     let mut hidden = BTreeSet::new();
     let mut short = BTreeSet::new();
@@ -31,10 +30,8 @@ pub fn masks<'a>(vars: &BTreeMap<String, String>, others: impl IntoIterator<Item
             short.insert(secret.name);
         }
     }
-    hidden.extend(others.into_iter().flat_map(forms));
-    if let Some((username, password)) = input("registry-username").zip(input("registry-password")) {
-        hidden.insert(login(username, password));
-    }
+    let given = |name: &str| input(name).filter(|text| !text.is_empty());
+    hidden.extend(given("registry-username").zip(given("registry-password")).map(|(user, word)| login(user, word)));
     let told = short.iter().map(|name| {
         format!(
             "::warning title=secrets::`{name}` has a value of less than {SHORTEST} characters: too short to be hidden \
@@ -42,6 +39,12 @@ pub fn masks<'a>(vars: &BTreeMap<String, String>, others: impl IntoIterator<Item
         )
     });
     told.fold(commands(&hidden), |all, line| all + &line)
+}
+
+/// The workflow commands that hide secrets which were given apart from the inputs: to be printed with those.
+#[must_use]
+pub fn value_masks<'a>(secrets: impl IntoIterator<Item = &'a str>) -> String {
+    commands(&secrets.into_iter().flat_map(forms).collect())
 }
 
 /// The workflow commands that hide logins, for example those of a docker config: to be printed before one is used.
@@ -55,11 +58,10 @@ pub fn login_masks<'a>(logins: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     commands(&hidden)
 }
 
-/// Each line, as it is and without the spaces around it; of an agent key also the part that is the key.
+/// Each line without the spaces around it; of an agent key also the part that is the key.
 fn forms(text: &str) -> Vec<String> {
-    let line = |line: &str| [line.to_owned(), line.trim().to_owned()];
     let key = text.trim().strip_prefix("deploy-agent-key-").and_then(|rest| rest.rsplit_once(':'));
-    text.lines().flat_map(line).chain(key.map(|(_, key)| key.to_owned())).collect()
+    text.lines().map(|line| line.trim().to_owned()).chain(key.map(|(_, key)| key.to_owned())).collect()
 }
 
 /// How a login travels in a header and stands in a docker config, without the padding that not all write.
@@ -74,6 +76,6 @@ fn too_short(text: &str) -> bool {
 fn commands(hidden: &BTreeSet<String>) -> String {
     // The runner decodes these three.
     let escaped = |text: &String| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let long = |text: &&String| text.trim().chars().count() >= SHORTEST;
+    let long = |text: &&String| text.chars().count() >= SHORTEST;
     hidden.iter().filter(long).map(|text| format!("::add-mask::{}\n", escaped(text))).collect()
 }

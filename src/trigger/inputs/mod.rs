@@ -18,7 +18,7 @@ use crate::domain::{AgentUrl, AppName, EnvName, Reason, Secret, ServiceName, one
 use crate::failure::Failure;
 use crate::plan::image::BuildMode;
 
-pub use mask::{login_masks, masks};
+pub use mask::{login_masks, masks, value_masks};
 pub use names::{INPUTS, Input};
 pub use values::{ImageInput, Verb};
 
@@ -134,9 +134,10 @@ impl Given {
     /// Of one line, without the spaces around it.
     fn take<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.lines(name, |text| match text.trim() {
-            text if text.contains(char::is_control) => {
-                Err(format!("`{}` holds a line break or another control character", one_line(text, SHOWN)))
-            }
+            text if text.contains(char::is_control) => Err(format!(
+                "`{}` holds a line break or another control character: write one line",
+                one_line(text, SHOWN)
+            )),
             text => read(text),
         })
     }

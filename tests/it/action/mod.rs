@@ -1,6 +1,9 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
+mod bare;
+mod inputs;
 mod mistakes;
+mod payloads;
 mod step;
 mod user;
 mod workflow;

@@ -54,6 +54,17 @@ impl Machine {
         })
     }
 
+    /// The file with the example payloads of GitHub's webhooks: `@octokit/webhooks-examples`.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn webhooks(&self) -> Result<PathBuf> {
+        let path = self.env.iter().find(|(key, _)| key == "GITHUB_WEBHOOKS").map(|(_, value)| PathBuf::from(value));
+        path.filter(|path| path.is_file()).ok_or_else(|| {
+            BedError::new("bed: GITHUB_WEBHOOKS names nothing that exists: run script/bootstrap".to_owned())
+        })
+    }
+
     /// Nothing of the caller's environment but what finds programs and the engine.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         const KEPT: [&str; 6] = ["PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST", "DOCKER_CONTEXT", "TMPDIR"];
