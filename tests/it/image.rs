@@ -5,7 +5,7 @@ mod full;
 mod ignored;
 mod push;
 mod secrets;
-mod shop;
+pub(crate) mod shop;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,7 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
 mod bare;
+mod canary;
 mod inputs;
 mod mistakes;
 mod payloads;

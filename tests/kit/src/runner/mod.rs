@@ -3,6 +3,7 @@
 
 mod files;
 mod inputs;
+mod interrupt;
 mod told;
 
 use std::collections::BTreeMap;
