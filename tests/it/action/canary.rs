@@ -1,4 +1,5 @@
-//! Planted secrets: whatever becomes of a run, none of them is in anything that it says, sends or leaves behind.
+//! Planted secrets: whatever becomes of a run, none of them is in anything that it says, sends or leaves behind. The same
+//! runs are full of text that would like to be a workflow command.
 
 use std::fs;
 use std::path::Path;
@@ -32,6 +33,9 @@ const DOCKER_CONFIG: &str = "user/docker-config/config.json";
 /// Lines in a build's log that would like to be commands.
 const HOSTILE: &str = "printf '::error title=pwned::x\\n  ::add-mask::x\\r::stop-commands::x\\n##[error]x \\033[2J\\n'";
 
+/// A branch, a person and a file that would like to be commands.
+const NAME: &str = "x\r\n::error title=pwned::x ##[error]x";
+
 struct Planted {
     user: User,
     canaries: Canaries,
@@ -45,6 +49,7 @@ impl Planted {
             Setting::default().compose(|image| ComposeFile::of(web(image).env("API_TOKEN", APP).env("CANARY", APP)));
         let mut user = User::with(setting);
         base(&user.stage.bed.machine);
+        user.repository.write(NAME, "").expect("writes");
         let private = Registry::private(&user.stage.bed.machine, user.stage.bed.dir(), BCRYPT).expect("a registry");
         let (from, to) = (user.image(), private.repository("hello"));
         let agent = user.stage.bed.agent().expect("an agent");
@@ -96,6 +101,8 @@ impl Planted {
         job.set("DOCKER_CONFIG", &folder.to_string_lossy());
         job.set("TMPDIR", &temporary.to_string_lossy());
         job.set("DEPLOY_LOG", "trace");
+        job.set("GITHUB_ACTOR", NAME);
+        job.set("GITHUB_REF_NAME", NAME);
         for name in ["ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_SECRET_ACCESS_KEY"] {
             job.set(name, RUNNER);
         }

@@ -69,6 +69,20 @@ fn mistakes_are_told_before_anything_is_touched() {
 }
 
 #[test]
+fn what_runners_add_is_no_mistake() {
+    let bare = Bare::new();
+    let place = bare.place();
+    let mut inputs: Vec<(&str, &str)> = place.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    inputs.extend([("build-args", "A=b=c\r\n\r\nB=\r\n"), ("timeout", " 15m\n"), ("target", " \t")]);
+    // The runner's own, and the second set that act leaks.
+    let added = [("INPUT_ENTRYPOINT", "/x"), ("INPUT_ARGS", "--help"), ("github-token", "x"), ("enviroment", "x")];
+    let told = bare.run(("push", b"{}"), &added, &inputs);
+    assert_eq!(told.code, 13, "{}", told.log());
+    assert!(told.stderr.starts_with("error: there is no agent key"), "{}", told.log());
+    bare.assert_untouched();
+}
+
+#[test]
 fn a_hostile_configuration_is_shown_harmless() {
     let bare = Bare::new();
     let name = "a,title=pwned,b::error title=pwned::%0A.yml";
