@@ -2,5 +2,5 @@
 
 mod mistakes;
 mod step;
-mod user;
+pub(crate) mod user;
 mod workflow;
