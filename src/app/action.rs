@@ -207,6 +207,7 @@ async fn work(
     };
     Out.text(&render::text(&planned.report));
     publisher.plan(&planned.report);
+    state::keep_plan(vars, &planned.report);
     let plan = planned.executable()?;
     *nothing_to_do = !planned.report.changed;
     if plan.steps.is_empty() || only_looks {

@@ -47,7 +47,7 @@ fn warn(sentence: &str) {
 
 async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: &Cancel) {
     let begun = Instant::now();
-    let mut story = task.story();
+    let mut story = Story { plan: state::plan(vars), ..task.story() };
     let files = Files { output: None, summary: task.context.summary.clone() };
     let mut late = Late::new(client(task), run_of(task));
     let agent = connect(task, env);

@@ -27,6 +27,7 @@ fn each_signal_after_the_switch_lets_go_and_the_post_step_tells_the_end() {
         scene.assert_comment("Deployed to");
         assert_eq!(scene.states(), ["in_progress", "in_progress", "success"], "{}", post.stdout);
         assert!(post.summary.contains("Deployed to"), "{}", post.summary);
+        assert!(scene.comment().contains("<summary>Plan</summary>"), "{}", scene.comment());
         scene.agent_ends();
         scene.stage().assert_serves(version);
     }
