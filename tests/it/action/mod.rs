@@ -6,5 +6,5 @@ mod inputs;
 mod mistakes;
 mod payloads;
 mod step;
-mod user;
+pub(crate) mod user;
 mod workflow;
