@@ -7,14 +7,14 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use kit::bed::{AppImage, ComposeFile, Registry};
-use kit::runner::{Job, Told};
+use kit::runner::{ActionImage, Job, Running, Told};
 use kit::scan::Canaries;
 use serde_json::json;
 
 use super::bare::assert_no_foreign_command;
 use super::user::{User, push};
 use crate::image::shop::{BASE, base};
-use crate::stage::{Setting, web};
+use crate::stage::{PATIENCE, Setting, web};
 
 /// The password that the registry takes, and as it keeps it.
 const PASSWORD: &str = "canary-pull-5f1c9a77e0b2";
@@ -29,6 +29,8 @@ const RUNNER: &str = "canary-runner-66f0d7c4";
 const APP: &str = "canary-environment-83d1c6f4";
 /// A docker config, in the bed's folder.
 const DOCKER_CONFIG: &str = "user/docker-config/config.json";
+/// What hides a text from a runner's log.
+const MASK: &str = "::add-mask::";
 
 /// Lines in a build's log that would like to be commands.
 const HOSTILE: &str = "printf '::error title=pwned::x\\n  ::add-mask::x\\r::stop-commands::x\\n##[error]x \\033[2J\\n'";
@@ -93,9 +95,7 @@ impl Planted {
         let docker = self.user.stage.bed.dir().join(DOCKER_CONFIG);
         let folder = docker.parent().expect("a folder");
         fs::create_dir_all(folder).expect("a folder");
-        let auth = STANDARD.encode(format!("bob:{CONFIG}"));
-        let config = json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string();
-        fs::write(&docker, config).expect("writes");
+        fs::write(&docker, docker_config()).expect("writes");
         let temporary = self.user.stage.bed.dir().join("user/tmp");
         fs::create_dir_all(&temporary).expect("a folder");
         job.set("DOCKER_CONFIG", &folder.to_string_lossy());
@@ -131,15 +131,21 @@ impl Planted {
     /// Looks at all that the run said and sent, and at every file of its machine and of the agent's host.
     #[track_caller]
     fn assert_silent(&self, told: &Told, password: &str, code: i32) {
-        let (masks, said): (Vec<&str>, Vec<&str>) =
-            told.stdout.lines().partition(|line| line.starts_with("::add-mask::"));
+        let masks: Vec<&str> = told.stdout.lines().filter(|line| line.starts_with(MASK)).collect();
         for secret in [self.user.key.as_str(), password, TOKEN, BUILD, UNUSED, CONFIG] {
-            let mask = format!("::add-mask::{}", secret.replace('%', "%25"));
+            let mask = format!("{MASK}{}", secret.replace('%', "%25"));
             assert!(masks.contains(&mask.as_str()), "{secret} is not masked: {masks:?}");
         }
-        let first = told.stdout.lines().next().unwrap_or_default();
-        assert!(first.starts_with("::add-mask::"), "masks come first: {first}");
-        let said = format!("{}\n{}", said.join("\n"), told.stderr);
+        self.assert_clean(told, code);
+    }
+
+    #[track_caller]
+    fn assert_clean(&self, told: &Told, code: i32) {
+        let log = told.log();
+        let first = log.lines().find(|line| ![" TRACE ", " DEBUG "].iter().any(|level| line.contains(level)));
+        assert!(first.is_some_and(|line| line.starts_with(MASK)), "masks come first: {first:?}");
+        let said: Vec<&str> = log.lines().filter(|line| !line.starts_with(MASK)).collect();
+        let said = said.join("\n");
         self.nowhere("the log", &said);
         assert_eq!(told.code, code, "{said}");
         assert_no_foreign_command(&said);
@@ -156,6 +162,11 @@ impl Planted {
         let found = self.canaries.below(self.user.stage.bed.dir(), &allowed).expect("looks");
         assert_eq!(found, None);
     }
+}
+
+fn docker_config() -> String {
+    let auth = STANDARD.encode(format!("bob:{CONFIG}"));
+    json!({"auths": {"registry.example.com": {"auth": auth}}}).to_string()
 }
 
 fn inputs<'a>(image: &'a str, password: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -206,4 +217,32 @@ fn no_canary_leaves_a_run() {
     planted.assert_silent(&cancelled, PASSWORD, 40);
     user.stage.assert_serves("v2");
     assert!(user.stage.agent_log().contains("TRACE"), "everything was logged");
+}
+
+#[test]
+fn no_canary_leaves_a_runners_container() {
+    let planted = Planted::new();
+    let user = &planted.user;
+    let bed = &user.stage.bed;
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_deploy-action"));
+    let action = ActionImage::build(&bed.machine, &bed.registry, program, folder.path()).expect("the action's image");
+    let mut job = planted.job(&planted.version(&AppImage::version("v2"), HOSTILE));
+    // The paths that a container has.
+    job.set("DOCKER_CONFIG", "/github/home");
+    job.set("TMPDIR", "/github/runner_temp");
+    let home = job.home();
+    fs::write(home.join("config.json"), docker_config()).expect("writes");
+    let image = planted.private.repository("hello");
+    let inputs = user.inputs(&inputs(&image, PASSWORD));
+    let ended = |running: Running| {
+        let mut running = running;
+        running.told(PATIENCE).expect("tells").expect("ends")
+    };
+    let step = ended(job.start(&action, bed.name(), &inputs).expect("starts"));
+    let post = ended(job.start_post(&action, bed.name(), &inputs, &step.state).expect("starts"));
+    fs::remove_file(home.join("config.json")).expect("removes");
+    planted.assert_silent(&step, PASSWORD, 0);
+    planted.assert_clean(&post, 0);
+    user.stage.assert_serves("v2");
 }

@@ -69,6 +69,12 @@ impl Job {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Its home folder.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.dir.join("home")
+    }
+
     /// The job's token, which `github.token` gives.
     pub fn token(&mut self, token: &str) {
         self.token = Some(token.to_owned());
