@@ -93,7 +93,7 @@ pub const ALL: &[EnvVar] = &[
 ];
 
 /// What the variables begin with that a runner sets for an action.
-const OF_RUNNER: &[&str] = &["INPUT_", "GITHUB_"];
+const OF_RUNNER: &[&str] = &["INPUT_", "GITHUB_", "STATE_"];
 
 /// The variables that `docker compose` gets from the agent: nothing else of its environment.
 const FOR_COMPOSE: &[EnvVar] = &[PATH, HOME, DOCKER_HOST, DOCKER_CONFIG];
@@ -134,9 +134,9 @@ impl Env {
         if std::env::var(GITHUB_ACTIONS.name).ok().as_deref() != Some("true") {
             return env;
         }
-        // What is not text is nobody's input.
-        let texts =
-            std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        // What is not text is not dropped: an input that is left out would be a deployment with its default.
+        let texts = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
         let runner = texts.filter(|(name, _)| OF_RUNNER.iter().any(|prefix| name.starts_with(prefix))).collect();
         Self { runner: Some(Secret::new(runner)), ..env }
     }
@@ -154,6 +154,12 @@ impl Env {
             for_compose: FOR_COMPOSE.iter().filter_map(|var| Some((var.name, get(*var)?))).collect(),
             runner: None,
         }
+    }
+
+    /// What nobody may see of it, the runner's variables aside.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.agent_key, &self.registry_password];
+        all.into_iter().flatten().map(|secret| secret.expose().as_str())
     }
 
     /// The credential for pulls, where one is set.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::domain::Reason;
+use crate::domain::{Reason, one_line};
 
 /// The exit code table: an API that scripts rely on. `README.md` lists it (a test compares).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,21 +160,35 @@ impl Failure {
         self
     }
 
-    /// The whole failure for a terminal: sentence, causes, hint, reason.
+    /// The whole failure for a terminal: sentence, causes, hint, reason. Whatever text from outside is in it, no line of
+    /// it is a workflow command or moves a cursor.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = format!("error: {}\n", self.message);
+        let mut text = format!("error: {}\n", harmless(&self.message));
         let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
         while let Some(error) = cause {
-            text.push_str(&format!("  because: {error}\n"));
+            text.push_str(&format!("  because: {}\n", harmless(&error.to_string())));
             cause = error.source();
         }
         if let Some(hint) = &self.hint {
-            text.push_str(&format!("  hint: {hint}\n"));
+            text.push_str(&format!("  hint: {}\n", harmless(hint)));
         }
         text.push_str(&format!("  reason: {} (exit code {})\n", self.reason, self.kind.exit_code()));
         text
     }
+}
+
+/// Longest line of a failure, in characters.
+const LINE: usize = 2_000;
+
+/// The same lines, each plain. What follows a line break begins a line, and a runner takes one that begins with `::`
+/// for a command, spaces before it or not.
+fn harmless(text: &str) -> String {
+    let plain = |line: &str| match one_line(line, LINE) {
+        line if line.trim_start().starts_with("::") => format!("| {line}"),
+        line => line,
+    };
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for Failure {
@@ -204,6 +218,18 @@ mod tests {
             text,
             "error: the journal cannot be written\n  because: the disk is full\n  hint: free some space\n  reason: state_unusable (exit code 13)\n"
         );
+    }
+
+    #[test]
+    fn no_line_is_a_command() {
+        let text = Failure::new(
+            Reason::Usage,
+            "`a\n ::add-mask::b\r::stop-commands::c` is wrong\n  5 | \u{1b}[2Jx ##[group]y",
+        )
+        .because(std::io::Error::other("d\n::error::e"))
+        .hint("f\n\t::warning::g\u{202e}")
+        .render();
+        insta::assert_snapshot!(text);
     }
 
     #[test]

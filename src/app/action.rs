@@ -9,64 +9,92 @@ use tokio::time::Instant;
 use super::deploy::telling;
 use super::image::{self, Source};
 use super::load::Connected;
+use super::payload;
 use super::settings::{self, Settings};
+use super::state;
+use super::task::{client, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
-use crate::clients::github::GitHub;
 use crate::config::{self, Config};
 use crate::domain::{IdempotencyKey, Reason, one_line};
-use crate::env::{Env, GITHUB_EVENT_PATH};
+use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, CommentOn, Ending, Files, Out, Publisher, Run, Story, annotation};
+use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
 use crate::signing::AgentKey;
-use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
+use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event, value_masks};
 
 /// Longest wait for GitHub after the deployment ended.
 const REPORTING: Duration = Duration::from_secs(30);
-/// The same where somebody cancelled: a runner kills the step 7.5 s after its first signal.
-const REPORTING_CANCELLED: Duration = Duration::from_secs(5);
+/// When the work ends at the latest after the first signal, whatever hangs.
+const WORKING_CANCELLED: Duration = Duration::from_secs(5);
+/// When the report ends after the first signal: a runner kills the step 7.5 s after it.
+const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.
 const SHOWN: usize = 500;
 
 /// All that a run is about, read and checked.
-struct Task {
-    context: GitHubContext,
-    inputs: Inputs,
-    commit: Commit,
-    verb: Verb,
-    settings: Settings,
+pub(super) struct Task {
+    pub(super) context: GitHubContext,
+    pub(super) inputs: Inputs,
+    pub(super) commit: Commit,
+    pub(super) verb: Verb,
+    pub(super) settings: Settings,
 }
 
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // Before anything else can print a secret.
     Out.text(&masks(vars));
-    let Some(task) = prepare(vars)? else { return Ok(()) };
+    Out.text(&value_masks(env.secrets()));
+    let task = match prepare(vars) {
+        Ok(Some(task)) => task,
+        nothing => {
+            state::keep_closed(vars);
+            return nothing.map(|_| ());
+        }
+    };
     let mut publisher = begin(&task);
     let mut nothing_to_do = false;
-    let result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do).await;
-    let failure = result.as_ref().err();
-    let limit = match failure.map(|failure| failure.reason) {
-        Some(Reason::Cancelled) => REPORTING_CANCELLED,
-        _ => REPORTING,
+    let result = tokio::select! {
+        biased;
+        result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do) => result,
+        () = cancel.first_and(WORKING_CANCELLED) => Err(left()),
     };
-    let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure };
-    for sentence in publisher.finish(&ending, limit).await {
+    let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure: result.as_ref().err() };
+    let settled = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() }.is_settled();
+    let unreported = tokio::select! {
+        biased;
+        unreported = publisher.finish(&ending, REPORTING) => unreported,
+        () = cancel.first_and(REPORTING_CANCELLED) => {
+            vec!["GitHub did not take the whole report in the time that a runner gives".to_owned()]
+        }
+    };
+    if settled && unreported.is_empty() {
+        state::keep_closed(vars);
+    }
+    for sentence in unreported {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
     result
 }
 
-static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
+/// Work that does not heed the signal is dropped.
+fn left() -> Failure {
+    Failure::new(Reason::Unknown, "cancelled while something did not answer; what the agent took on it ends by itself")
+        .kind(Kind::Cancelled)
+        .hint("`deploy-action status <environment>` shows what serves")
+}
+
+pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
 /// Reads everything; `None`, said in a sentence, where there is nothing to do.
-fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
+pub(super) fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
     let context = GitHubContext::read(vars)?;
     let inputs = Inputs::read(vars)?;
-    let (commit, usual) = match read_event(&context, &payload(vars)?)? {
+    let (commit, usual) = match read_event(&context, &payload::read(vars)?)? {
         Event::Deploy(commit) => (commit, Verb::Deploy),
         Event::Plan(commit) => (commit, Verb::Plan),
         Event::Nothing(why) => {
@@ -83,22 +111,13 @@ fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
         return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
             .hint("leave out the input `command` on `pull_request`, or merge it first"));
     }
+    inputs.check_login()?;
     let config = read_config(&inputs, &context)?;
     let settings = settings::merge(config.as_ref(), &inputs, &context)?;
     for sentence in &settings.overrides {
         Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
     }
     Ok(Some(Task { context, inputs, commit, verb, settings }))
-}
-
-fn payload(vars: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
-    let unreadable = |why: std::io::Error| {
-        Failure::new(Reason::Usage, "the event's payload cannot be read")
-            .because(why)
-            .hint(format!("`{}` names its file", GITHUB_EVENT_PATH.name))
-    };
-    let path = vars.get(GITHUB_EVENT_PATH.name).ok_or_else(|| unreadable(std::io::ErrorKind::NotFound.into()))?;
-    fs::read(path).map_err(unreadable)
 }
 
 /// The file, where there is one. Its problems become annotations, each on its line.
@@ -131,17 +150,8 @@ fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config
 }
 
 fn begin(task: &Task) -> Publisher {
-    let Task { context, inputs, commit, settings, .. } = task;
-    let github = inputs.github_token.as_ref().and_then(|token| {
-        GitHub::new(&context.api_url, context.repository.clone(), token)
-            .map_err(|error| Out.text(&format!("not reported: {}\n", one_line(&error.to_string(), SHOWN))))
-            .ok()
-    });
-    let comment = commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
-    let (app, environment) = (settings.app.clone(), settings.environment.clone());
-    let story = Story::new(app, environment, commit.head.clone(), context.run_url());
-    let files = Files { output: context.output.clone(), summary: context.summary.clone() };
-    Publisher::begin(github, Run { id: context.run_id, attempt: context.run_attempt, comment }, files, story)
+    let files = Files { output: task.context.output.clone(), summary: task.context.summary.clone() };
+    Publisher::begin(client(task), run_of(task), files, task.story())
 }
 
 /// Image, plan, deployment: each told as it happens.
@@ -156,7 +166,8 @@ async fn work(
     let deadline = Instant::now() + inputs.timeout;
     let connected = connect(task, env)?;
     let (mut events, mut reader) = execute::event_channel();
-    let only_looks = task.verb == Verb::Plan || inputs.dry_run;
+    let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
+    let only_looks = task.only_looks();
     // An agent that does not answer is known before minutes go into a build.
     let source = tokio::select! {
         source = async {
@@ -189,6 +200,7 @@ async fn work(
     };
     Out.text(&render::text(&planned.report));
     publisher.plan(&planned.report);
+    state::keep_plan(vars, &planned.report);
     let plan = planned.executable()?;
     *nothing_to_do = !planned.report.changed;
     if plan.steps.is_empty() || only_looks {
@@ -204,7 +216,13 @@ async fn work(
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
         credential: credential(inputs, env)?,
     };
-    let finish = telling(execute::run(plan, &mut cx), &mut reader, |event| tell(publisher, event)).await?;
+    let told = |stamped: &Stamped| {
+        if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
+            state::keep_deployment(vars, deployment);
+        }
+        tell(publisher, stamped);
+    };
+    let finish = telling(execute::run(plan, &mut cx), &mut reader, told).await?;
     finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
 }
 
@@ -220,7 +238,7 @@ fn cancelled() -> Failure {
     Failure::new(Reason::Cancelled, "cancelled; nothing was changed")
 }
 
-fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
+pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
     let missing = || {
         Failure::new(Reason::KeyInvalid, "there is no agent key: the input `agent-key` is not set")
             .hint("keep the key as a secret and give it as `agent-key: ${{ secrets.DEPLOY_AGENT_KEY }}`")
@@ -245,15 +263,14 @@ fn credential(inputs: &Inputs, env: &Env) -> Result<Option<PullCredential>, Fail
 }
 
 /// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
-/// that was planned for: `act` gives every run the same number.
+/// that was planned for.
 fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failure> {
-    let GitHubContext { run_id, run_attempt, .. } = task.context;
     let what = match want {
         Wanted::Image(image) => image.digest().short(),
         Wanted::Rollback => "rollback",
     };
     let seen =
         plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
-    let key = format!("run:{run_id}:{run_attempt}:{what}:{seen}:{}", task.settings.target.service);
+    let key = format!("{}{what}:{seen}:{}", task.key_begins(), task.settings.target.service);
     key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
 }

@@ -16,8 +16,9 @@ use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, changed_tag, plan, recipe_hash, tag};
+use crate::report::Out;
 use crate::signing::fresh_nonce;
-use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs};
+use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs, login_masks};
 
 /// What is known of the image before anything is built.
 #[derive(Debug)]
@@ -199,6 +200,8 @@ fn credentials(inputs: &Inputs, env: &Env, repository: &Repository) -> Result<Cr
     let folder = env.for_compose.get(DOCKER_CONFIG.name).map(PathBuf::from).or_else(in_home);
     let text = folder.and_then(|folder| fs::read_to_string(folder.join("config.json")).ok());
     let credentials = text.map(|text| Credentials::from_docker_config(&text)).transpose()?.unwrap_or_default();
+    let logins = credentials.logins().values();
+    Out.text(&login_masks(logins.map(|login| (login.username.as_str(), login.password.expose().as_str()))));
     let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
         return Ok(credentials);
     };

@@ -27,6 +27,12 @@ pub fn annotation(annotation: &Annotation<'_>) -> String {
     )
 }
 
+/// The workflow command for a sentence that asks for attention and fails nothing.
+#[must_use]
+pub fn warning(message: &str) -> String {
+    format!("::warning::{}\n", data(message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

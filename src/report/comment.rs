@@ -16,6 +16,11 @@ pub(super) const LONGEST: usize = 65_536;
 /// Longest plan that is shown, in characters; blockers and notes can make it long.
 const LONGEST_PLAN: usize = 30_000;
 
+/// What the headlines begin with that are not a run's last word.
+const RUNNING: &str = "⏳ Deploying";
+const LET_GO: &str = "⏹️ Run cancelled";
+const LOST: &str = "❓ Deployment";
+
 /// The first line of an environment's comment, by which it is found again.
 #[must_use]
 pub fn marker(app: &AppName, environment: &EnvName) -> String {
@@ -29,6 +34,13 @@ pub fn comment(story: &Story) -> String {
     let marker = marker(&story.app, &story.environment);
     let room = LONGEST - marker.chars().count() - 1;
     format!("{marker}\n{}", body(story, room))
+}
+
+/// Whether a comment of ours says that this run goes on, or that its end is not known: then somebody has to tell the end.
+pub(super) fn is_open(comment: &str, run_url: &str) -> bool {
+    let headline = comment.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or_default();
+    let open = [RUNNING, LET_GO, LOST].iter().any(|begin| headline.starts_with(begin));
+    open && comment.contains(&format!("[Run]({})", link(run_url)))
 }
 
 /// The report without the marker, at most `room` characters.
@@ -90,7 +102,7 @@ fn headline(story: &Story) -> String {
     match story.verdict() {
         Verdict::Running => {
             let phase = story.model.current.map(|phase| format!(": {}", phase.as_str())).unwrap_or_default();
-            format!("⏳ Deploying to {environment}{phase}")
+            format!("{RUNNING} to {environment}{phase}")
         }
         Verdict::Planned => match &story.plan {
             Some(plan) if !plan.blockers.is_empty() => format!("🚫 Plan for {environment}: blocked"),
@@ -102,10 +114,10 @@ fn headline(story: &Story) -> String {
         Verdict::RolledBack => format!("❌ Deployment to {environment} failed: the version from before serves"),
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
-        Verdict::LetGo => format!("⏹️ Run cancelled: the agent finishes the deployment to {environment}"),
+        Verdict::LetGo => format!("{LET_GO}: the agent finishes the deployment to {environment}"),
         Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
         Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
-        Verdict::Lost => format!("❓ Deployment to {environment}: how it ended is not known"),
+        Verdict::Lost => format!("{LOST} to {environment}: how it ended is not known"),
     }
 }
 
@@ -155,9 +167,13 @@ fn foot(story: &Story) -> String {
         .as_ref()
         .map(|id| format!(", deployment {}", markdown_code(id.as_str())))
         .unwrap_or_default();
-    // The address of the run is GitHub's own; the escape keeps it one even if it is not.
-    let run = story.run_url.replace(['(', ')', '<', '>', ' ', '\n', '\r'], "");
+    let run = link(&story.run_url);
     format!("\n<sub>Commit {}{deployment}. [Run]({run})</sub>\n", markdown_code(story.commit.short()))
+}
+
+/// The address of the run is GitHub's own; the escape keeps it one even if it is not.
+fn link(url: &str) -> String {
+    url.replace(['(', ')', '<', '>', ' ', '\n', '\r'], "")
 }
 
 /// A container's look and its log, a line each.

@@ -18,7 +18,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Annotation, annotation};
+pub use annotations::{Annotation, annotation, warning};
 pub use comment::{comment, marker};
 pub use history::history;
 pub use json::{Ending, event, object, result};
@@ -26,7 +26,7 @@ pub use log::lines;
 pub use model::Model;
 pub use out::Out;
 pub use outputs::outputs;
-pub use publish::{CommentOn, Files, Publisher, Run};
+pub use publish::{CommentOn, Files, Late, Open, Publisher, Run};
 pub use status::status;
 pub use story::{Ended, Story, Told};
 pub use summary::summary;

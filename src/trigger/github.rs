@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::domain::{GitSha, Reason, RepoSlug};
+use crate::domain::{GitSha, Reason, RepoSlug, one_line};
 use crate::failure::Failure;
+
+/// Longest sentence about a value, in characters.
+const SENTENCE: usize = 500;
 
 /// Where in GitHub a run belongs. From the variables that a runner sets (docs.github.com, "Default environment
 /// variables"); `act` sets the same.
@@ -87,9 +90,13 @@ fn missing(name: &str) -> Failure {
 fn parsed<T>(name: &str, text: &str) -> Result<T, Failure>
 where
     T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
+    T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error: T::Err| Failure::new(Reason::Usage, format!("`{name}` cannot be read")).because(error))
+    text.parse().map_err(|error: T::Err| {
+        Failure::new(Reason::Usage, format!("`{name}` cannot be read"))
+            .because(one_line(&error.to_string(), SENTENCE))
+            .hint("a runner of GitHub Actions sets it: leave it as it is")
+    })
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ pub(crate) mod sample;
 
 use std::time::Duration;
 
-pub use event::{Commit, Event, read as read_event};
+pub use event::{Commit, Event, PAYLOAD, read as read_event};
 pub use github::GitHubContext;
-pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, masks};
+pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, login_masks, masks, value_masks};
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};

@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kit::bed::{AppImage, ComposeFile, Registry, run};
+use kit::scan::Canaries;
 
 use crate::stage::{Setting, Stage, web};
 
@@ -20,68 +21,23 @@ const ENVIRONMENT: &str = "canary-environment-83d1c6f4";
 /// Where secrets belong: the compose file of the application's owner, and the caller's key file.
 const ALLOWED: [&str; 2] = ["project/compose.yaml", "client/agent.key"];
 
-/// The spellings in which a secret could get out: itself, in hexadecimal, and in base64 at any position of a longer text.
-fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut found = vec![secret.to_owned(), hex.into_bytes()];
-    for before in 0..3 {
-        let text = STANDARD.encode([&vec![b'x'; before], secret].concat());
-        // The first and the last characters hold bits of the neighbours.
-        let inside = text.trim_end_matches('=');
-        let inside = &inside[if before == 0 { 0 } else { 4 }..inside.len() - 1];
-        found.extend([inside.to_owned(), inside.replace('+', "-").replace('/', "_")].map(String::into_bytes));
-    }
-    found
+fn canaries(stage: &mut Stage) -> Canaries {
+    let key = stage.bed.agent().expect("an agent").key().to_owned();
+    let seed = key.rsplit(':').next().expect("a seed");
+    let bytes = URL_SAFE_NO_PAD.decode(seed).expect("base64url");
+    Canaries::of(&[("the agent's key", seed), ("the pull credential", PULL), ("the environment", ENVIRONMENT)])
+        .and("the agent's key as bytes", &bytes)
 }
 
-struct Canaries(Vec<(&'static str, Vec<Vec<u8>>)>);
+#[track_caller]
+fn assert_not_in(canaries: &Canaries, place: &str, bytes: &[u8]) {
+    assert_eq!(canaries.find(bytes), None, "in {place}");
+}
 
-impl Canaries {
-    fn of(stage: &mut Stage) -> Self {
-        let key = stage.bed.agent().expect("an agent").key().to_owned();
-        let seed = key.rsplit(':').next().expect("a seed").to_owned();
-        let bytes = URL_SAFE_NO_PAD.decode(&seed).expect("base64url");
-        let secrets = [
-            ("the agent's key", seed.into_bytes()),
-            ("the agent's key as bytes", bytes),
-            ("the pull credential", PULL.into()),
-            ("the environment", ENVIRONMENT.into()),
-        ];
-        Self(secrets.map(|(name, secret)| (name, spellings(&secret))).into())
-    }
-
-    #[track_caller]
-    fn not_in(&self, place: &str, bytes: &[u8]) {
-        for (name, spellings) in &self.0 {
-            for spelling in spellings {
-                let at = bytes.windows(spelling.len()).position(|window| window == spelling);
-                if let Some(at) = at {
-                    let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 100)];
-                    panic!("{name} is in {place}: {}", String::from_utf8_lossy(around));
-                }
-            }
-        }
-    }
-
-    /// Looks at every byte below a bed's folder but the registry's blobs and the built programs.
-    #[track_caller]
-    fn not_below(&self, bed: &Path) {
-        let mut left = vec![bed.to_owned()];
-        let mut seen = 0;
-        while let Some(folder) = left.pop() {
-            for entry in fs::read_dir(&folder).expect("a folder").flatten() {
-                let path = entry.path();
-                let name = path.strip_prefix(bed).expect("below").to_string_lossy().into_owned();
-                if path.is_dir() && name != "registry" {
-                    left.push(path);
-                } else if path.is_file() && !ALLOWED.contains(&name.as_str()) {
-                    seen += 1;
-                    self.not_in(&name, &fs::read(&path).expect("reads"));
-                }
-            }
-        }
-        assert!(seen > 5, "logs, state, routes and project are looked at: {seen}");
-    }
+/// Looks at every file below a bed's folder.
+#[track_caller]
+fn assert_not_below(canaries: &Canaries, bed: &Path) {
+    assert_eq!(canaries.below(bed, &ALLOWED).expect("looks"), None);
 }
 
 /// Runs the command with the credential and everything logged; looks at all it says.
@@ -92,7 +48,7 @@ fn silent(stage: &Stage, canaries: &Canaries, level: &str, line: &[&str], code: 
     let output = run(&mut command, Duration::from_secs(120)).expect("runs");
     let said = format!("{}{}", output.stdout, output.stderr);
     assert_eq!(output.code, code, "{line:?}: {said}");
-    canaries.not_in(&format!("what {line:?} says"), said.as_bytes());
+    assert_not_in(canaries, &format!("what {line:?} says"), said.as_bytes());
     said
 }
 
@@ -101,7 +57,7 @@ fn no_canary_is_ever_found() {
     let setting = Setting::default()
         .compose(|image| ComposeFile::of(web(image).env("API_TOKEN", ENVIRONMENT).env("CANARY", ENVIRONMENT)));
     let mut stage = Stage::set(setting);
-    let canaries = Canaries::of(&mut stage);
+    let canaries = canaries(&mut stage);
     stage.bed.agent().expect("an agent").restart(&[("DEPLOY_LOG", "trace")]).expect("starts");
     let v2 = stage.version("v2");
     // It prints a variable of its environment and ends: the last lines of its log are shown.
@@ -124,7 +80,7 @@ fn no_canary_is_ever_found() {
     let mut doctor = stage.bed.machine.command(env!("CARGO_BIN_EXE_deploy-action"));
     doctor.args(["agent", "doctor", "--config"]).arg(&config).env("DEPLOY_LOG", "trace");
     let output = run(&mut doctor, Duration::from_secs(60)).expect("runs");
-    canaries.not_in("what doctor says", format!("{}{}", output.stdout, output.stderr).as_bytes());
+    assert_not_in(&canaries, "what doctor says", format!("{}{}", output.stdout, output.stderr).as_bytes());
 
     // In the middle of a pull the journal is as full as it gets.
     let env = [("DEPLOY_LOG", "trace"), ("DEPLOY_AGENT_KILL_AT", "after-pulling")];
@@ -137,20 +93,20 @@ fn no_canary_is_ever_found() {
     assert_eq!(agent.ended(Duration::from_secs(60)).expect("waits"), Some(137), "{}", agent.log());
     let journal = fs::read_to_string(agent.state_dir().join(stage.bed.name()).join("journal")).expect("a journal");
     assert!(journal.contains("pulling"), "{journal}");
-    canaries.not_below(stage.bed.dir());
+    assert_not_below(&canaries, stage.bed.dir());
     stage.bed.agent().expect("an agent").start(&[("DEPLOY_LOG", "trace")]).expect("starts");
     let output = child.wait_with_output().expect("ends");
-    canaries.not_in("what the interrupted command says", &[output.stdout, output.stderr].concat());
+    assert_not_in(&canaries, "what the interrupted command says", &[output.stdout, output.stderr].concat());
     stage.wait("the interrupted deployment to end", || stage.state()["holder"].is_null());
-    canaries.not_below(stage.bed.dir());
-    canaries.not_in("Traefik's log", stage.bed.proxy.log().expect("a log").as_bytes());
+    assert_not_below(&canaries, stage.bed.dir());
+    assert_not_in(&canaries, "Traefik's log", stage.bed.proxy.log().expect("a log").as_bytes());
     assert!(stage.agent_log().contains("TRACE"), "everything was logged");
 }
 
 #[test]
 fn a_private_registry_asks_for_the_credential() {
     let mut stage = Stage::new();
-    let canaries = Canaries::of(&mut stage);
+    let canaries = canaries(&mut stage);
     let v2 = stage.version("v2");
     let private = Registry::private(&stage.bed.machine, stage.bed.dir(), PULL_BCRYPT).expect("a registry");
     let (from, to) = (stage.bed.registry.repository("hello"), private.repository("hello"));
@@ -172,5 +128,5 @@ fn a_private_registry_asks_for_the_credential() {
     }
     silent(&stage, &canaries, "trace", &["deploy", "production", "--image", &v2], 0);
     stage.assert_serves("v2");
-    canaries.not_below(stage.bed.dir());
+    assert_not_below(&canaries, stage.bed.dir());
 }

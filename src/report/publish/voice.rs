@@ -158,18 +158,9 @@ impl Deployment {
     }
 
     async fn close(&mut self, github: &GitHub, story: &Story) {
-        let release = story.model.release.map(|number| format!("release {number} serves")).unwrap_or_default();
-        let (state, text) = match story.verdict() {
-            Verdict::Deployed => (DeploymentState::Success, release),
-            Verdict::NothingToDo => (DeploymentState::Success, "what is wanted ran before".to_owned()),
-            Verdict::RolledBack => (DeploymentState::Failure, why(story, "the version from before serves")),
-            Verdict::Stranded => (DeploymentState::Error, why(story, "a person must look")),
-            Verdict::Failed | Verdict::Lost => (DeploymentState::Error, why(story, "how it ended is not known")),
-            Verdict::Cancelled => (DeploymentState::Inactive, "cancelled; the version from before serves".to_owned()),
-            Verdict::LetGo => (DeploymentState::InProgress, "the run was cancelled; the agent is finishing".to_owned()),
-            Verdict::Running | Verdict::Planned => return,
-        };
-        self.add(github, story, state, text).await;
+        if let Some((state, text)) = end(story) {
+            self.add(github, story, state, text).await;
+        }
     }
 
     async fn add(&mut self, github: &GitHub, story: &Story, state: DeploymentState, description: String) {
@@ -182,6 +173,21 @@ impl Deployment {
             note(&mut self.trouble, &what, &error);
         }
     }
+}
+
+/// How a deployment stands at the end; `None` where there is nothing to say.
+pub(super) fn end(story: &Story) -> Option<(DeploymentState, String)> {
+    let release = story.model.release.map(|number| format!("release {number} serves")).unwrap_or_default();
+    Some(match story.verdict() {
+        Verdict::Deployed => (DeploymentState::Success, release),
+        Verdict::NothingToDo => (DeploymentState::Success, "what is wanted ran before".to_owned()),
+        Verdict::RolledBack => (DeploymentState::Failure, why(story, "the version from before serves")),
+        Verdict::Stranded => (DeploymentState::Error, why(story, "a person must look")),
+        Verdict::Failed | Verdict::Lost => (DeploymentState::Error, why(story, "how it ended is not known")),
+        Verdict::Cancelled => (DeploymentState::Inactive, "cancelled; the version from before serves".to_owned()),
+        Verdict::LetGo => (DeploymentState::InProgress, "the run was cancelled; the agent is finishing".to_owned()),
+        Verdict::Running | Verdict::Planned => return None,
+    })
 }
 
 /// The stable word first: the sentence may be cut.

@@ -18,14 +18,16 @@ use crate::domain::{AgentUrl, AppName, EnvName, Reason, Secret, ServiceName, one
 use crate::failure::Failure;
 use crate::plan::image::BuildMode;
 
-pub use mask::masks;
+pub use mask::{login_masks, masks, value_masks};
 pub use names::{INPUTS, Input};
 pub use values::{ImageInput, Verb};
 
 /// Accepted by every docker action and meant for the runner.
 const TOLERATED: &[&str] = &["entrypoint", "args"];
-/// Longest part of an unknown name that is repeated, in characters.
+/// Longest name or value that is repeated, in characters.
 const SHOWN: usize = 80;
+/// Longest problem that is told, in characters: values are cut before.
+const PROBLEM: usize = 1_000;
 
 /// The inputs, each checked by itself. [`INPUTS`] says what they mean.
 #[derive(Debug, Clone)]
@@ -70,23 +72,33 @@ impl Inputs {
             context: given.take("context", values::of).unwrap_or_else(|| PathBuf::from(".")),
             dockerfile: given.take("dockerfile", values::of).unwrap_or_else(|| "Dockerfile".to_owned()),
             target: given.take("target", values::of),
-            build_args: given.take("build-args", values::pairs).unwrap_or_default(),
-            secrets: given.take("secrets", values::secrets).unwrap_or_default(),
+            build_args: given.lines("build-args", values::pairs).unwrap_or_default(),
+            secrets: given.lines("secrets", values::secrets).unwrap_or_default(),
             agent_url: given.take("agent-url", values::of),
             agent_key: given.secret("agent-key"),
             service: given.take("service", values::of),
             registry: given.take("registry", values::registry),
-            registry_username: given.take("registry-username", values::of),
+            registry_username: given.take("registry-username", values::username),
             registry_password: given.secret("registry-password"),
             github_token: given.secret("github-token"),
             timeout: given.take("timeout", timeout).unwrap_or(DEFAULT_TIMEOUT),
             dry_run: given.take("dry-run", values::boolean).unwrap_or_default(),
         };
-        if inputs.registry_username.is_some() != inputs.registry_password.is_some() {
+        given.finish().map(|()| inputs)
+    }
+
+    /// Whether the login is whole. Asked apart from the rest: of a fork's pull request every secret is empty, and that
+    /// is no mistake.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_login(&self) -> Result<(), Failure> {
+        let mut given = Given { values: BTreeMap::new(), problems: Vec::new() };
+        if self.registry_username.is_some() != self.registry_password.is_some() {
             let problem = "`registry-username` and `registry-password` go together: set both or neither";
             given.problems.push(problem.to_owned());
         }
-        given.finish().map(|()| inputs)
+        given.finish()
     }
 }
 
@@ -105,8 +117,12 @@ impl Given {
         for (variable, value) in vars {
             let Some(name) = variable.strip_prefix("INPUT_").map(str::to_lowercase) else { continue };
             if INPUTS.iter().any(|input| input.name == name) {
-                if !value.trim().is_empty() {
-                    given.values.insert(name, value.trim().to_owned());
+                if value.trim().is_empty() {
+                    continue;
+                }
+                // A runner writes names in upper case; whoever else sets them may not.
+                if given.values.insert(name.clone(), value.clone()).is_some() {
+                    given.problems.push(format!("`{name}` is given twice, in upper and in lower case"));
                 }
             } else if !TOLERATED.contains(&name.as_str()) {
                 given.problems.push(unknown(&name));
@@ -115,13 +131,25 @@ impl Given {
         given
     }
 
+    /// Of one line, without the spaces around it.
     fn take<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.lines(name, |text| match text.trim() {
+            text if text.contains(char::is_control) => Err(format!(
+                "`{}` holds a line break or another control character: write one line",
+                one_line(text, SHOWN)
+            )),
+            text => read(text),
+        })
+    }
+
+    /// Of as many lines as there are.
+    fn lines<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.values.get(name)?;
-        read(text).map_err(|problem| self.problems.push(format!("`{name}`: {problem}"))).ok()
+        read(text).map_err(|problem| self.problems.push(format!("`{name}`: {}", one_line(&problem, PROBLEM)))).ok()
     }
 
     fn secret(&self, name: &str) -> Option<Secret<String>> {
-        self.values.get(name).cloned().map(Secret::new)
+        self.values.get(name).map(|value| Secret::new(value.trim().to_owned()))
     }
 
     fn finish(self) -> Result<(), Failure> {

@@ -1,10 +1,13 @@
 //! What people write under `with:`, and what comes of it.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::trigger::sample::vars;
 
 fn read(inputs: &[(&str, &str)]) -> Result<Inputs, Failure> {
-    Inputs::read(&vars(inputs))
+    let inputs = Inputs::read(&vars(inputs))?;
+    inputs.check_login().map(|()| inputs)
 }
 
 #[test]
@@ -74,9 +77,15 @@ fn mistakes_are_told() {
         vec![("INPUT_AGENT-URL", "http://deploy.example.com")],
         vec![("INPUT_SERVICE", "Web")],
         vec![("INPUT_REGISTRY", "https://index.docker.io/v1/")],
+        vec![("INPUT_REGISTRY", "ghcr.io:registry")],
+        vec![("INPUT_REGISTRY-USERNAME", "robot:canary"), ("INPUT_REGISTRY-PASSWORD", "canary")],
         vec![("INPUT_REGISTRY-PASSWORD", "canary")],
         vec![("INPUT_TIMEOUT", "soon"), ("INPUT_DRY-RUN", "yes"), ("INPUT_APPS", "web")],
         vec![("INPUT_TIMEOUT", "0")],
+        vec![("INPUT_ENVIRONMENT", "a\n::add-mask::b"), ("INPUT_DOCKERFILE", "Dockerfile\r::error::x")],
+        vec![("INPUT_COMMAND", "\u{1b}[2Jplan\u{202e}##[group]"), ("INPUT_TARGET", "x\ty")],
+        vec![("INPUT_BUILD-ARGS", "# a comment\nA=1")],
+        vec![("INPUT_APP", "one"), ("INPUT_app", "two")],
     ] {
         let failure = read(&inputs).expect_err(inputs[0].0);
         assert_eq!(failure.kind.exit_code(), 2);
@@ -89,14 +98,36 @@ fn mistakes_are_told() {
 #[test]
 fn secrets_are_masked_line_by_line_and_in_every_form() {
     let masked = masks(&vars(&[
-        ("INPUT_AGENT-KEY", " key-line-1\nkey-line-2%\r\n"),
-        ("INPUT_SECRETS", "npm=npm-value\nnot a pair\n"),
+        ("INPUT_AGENT-KEY", " deploy-agent-key-v1:vps-1:ci:seed%\r\n"),
+        ("INPUT_SECRETS", "npm=npm-value\nnot a pair\njson={\n  inner \n}\n"),
         ("INPUT_REGISTRY-USERNAME", "eve"),
         ("INPUT_REGISTRY-PASSWORD", "pass"),
         ("INPUT_GITHUB-TOKEN", ""),
         ("INPUT_APP", "hello"),
     ]));
     insta::assert_snapshot!(masked);
+    assert_eq!(login_masks([("eve", "pass")]), "::add-mask::ZXZlOnBhc3M\n::add-mask::pass\n");
+}
+
+#[test]
+fn what_is_too_short_is_not_masked_but_told() {
+    let masked = masks(&vars(&[("INPUT_REGISTRY-PASSWORD", "abc"), ("INPUT_GITHUB-TOKEN", "four")]));
+    assert_eq!(value_masks(["abc", "deploy-agent-key-v1:a:b:c"]), "::add-mask::deploy-agent-key-v1:a:b:c\n");
+    insta::assert_snapshot!(masked);
+}
+
+#[test]
+fn of_a_fork_half_a_login_is_no_mistake_yet() {
+    let inputs = Inputs::read(&vars(&[("INPUT_REGISTRY-USERNAME", "eve"), ("INPUT_REGISTRY-PASSWORD", "")])).unwrap();
+    assert!(inputs.check_login().is_err());
+}
+
+#[test]
+fn lines_keep_what_is_in_them() {
+    let pairs = |text: &str| read(&[("INPUT_BUILD-ARGS", text)]).unwrap().build_args;
+    let wanted = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    assert_eq!(pairs("\r\n A = 1 \r\nB=a=b#c\r\n\r\n"), wanted(&[("A", " 1 "), ("B", "a=b#c")]));
+    assert_eq!(pairs(" \r\n\t"), wanted(&[]));
 }
 
 #[test]
@@ -126,4 +157,33 @@ fn action_yml_says_the_same() {
         })
         .collect();
     assert_eq!(inputs, written);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_given_is_read_or_refused_in_plain_lines(
+        given in proptest::collection::btree_map(
+            prop_oneof![
+                6 => proptest::sample::select(INPUTS).prop_map(|input| input.name.to_uppercase()),
+                1 => "[a-zA-Z_\\-\\x00-\\x20:#\\[]{0,12}",
+            ],
+            "[a-z0-9:/@=.\\-]{0,20}|\\PC{0,20}|[\\x00-\\x9f#\\[:=%]{0,20}",
+            0..8,
+        ),
+    ) {
+        let mut all = vars(&[]);
+        all.extend(given.iter().map(|(name, value)| (format!("INPUT_{name}"), value.clone())));
+        let refused = Inputs::read(&all).and_then(|inputs| inputs.check_login());
+        if let Err(failure) = refused {
+            let told = failure.render();
+            prop_assert_eq!(failure.kind.exit_code(), 2);
+            prop_assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{:?}", told);
+            prop_assert!(!told.lines().any(|line| line.trim_start().starts_with("::")), "{}", told);
+            // A sentence of a few problems each, never a value's lines.
+            prop_assert!(told.lines().count() <= given.len() + 5, "{}", told);
+        }
+        for line in masks(&all).lines() {
+            prop_assert!(line.starts_with("::add-mask::") || line.starts_with("::warning title=secrets::"), "{}", line);
+        }
+    }
 }

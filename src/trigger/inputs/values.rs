@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{ImageRef, Repository, Secret};
+use super::SHOWN;
+use crate::domain::{HttpUrl, ImageRef, Repository, Secret, one_line};
 use crate::plan::image::BuildMode;
 
 /// What `command` may say.
@@ -42,7 +43,10 @@ pub(super) fn verb(text: &str) -> Result<Verb, String> {
         "plan" => Ok(Verb::Plan),
         "deploy" => Ok(Verb::Deploy),
         "rollback" => Ok(Verb::Rollback),
-        _ => Err(format!("`{text}` is no command of the action: write `plan`, `deploy` or `rollback`")),
+        _ => {
+            let shown = one_line(text, SHOWN);
+            Err(format!("`{shown}` is no command of the action: write `plan`, `deploy` or `rollback`"))
+        }
     }
 }
 
@@ -51,7 +55,10 @@ pub(super) fn build(text: &str) -> Result<BuildMode, String> {
         "auto" => Ok(BuildMode::Auto),
         "always" => Ok(BuildMode::Always),
         "never" => Ok(BuildMode::Never),
-        _ => Err(format!("`{text}` says not when to build: write `auto`, `always` or `never`")),
+        _ => {
+            let shown = one_line(text, SHOWN);
+            Err(format!("`{shown}` says not when to build: write `auto`, `always` or `never`"))
+        }
     }
 }
 
@@ -60,7 +67,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "true" | "True" | "TRUE" => Ok(true),
         "false" | "False" | "FALSE" => Ok(false),
-        _ => Err(format!("`{text}` is neither `true` nor `false`")),
+        _ => Err(format!("`{}` is neither `true` nor `false`", one_line(text, SHOWN))),
     }
 }
 
@@ -79,7 +86,8 @@ pub(super) fn image(text: &str) -> Result<ImageInput, String> {
         && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if !good {
         return Err(format!(
-            "`{tag}` is not a tag: 1 to 128 letters, digits, `.`, `_`, `-`, not beginning with `.` or `-`"
+            "`{}` is not a tag: 1 to 128 letters, digits, `.`, `_`, `-`, not beginning with `.` or `-`",
+            one_line(tag, SHOWN)
         ));
     }
     Ok(ImageInput::Tag(of(&text[..colon])?, tag.to_owned()))
@@ -87,8 +95,14 @@ pub(super) fn image(text: &str) -> Result<ImageInput, String> {
 
 /// A registry's host: people paste the address that `docker login` shows.
 pub(super) fn registry(text: &str) -> Result<String, String> {
-    let good = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'));
+    let host = |url: HttpUrl| url.path.is_empty() && url.query.is_none();
+    let good = format!("https://{text}").parse::<HttpUrl>().is_ok_and(host);
     if good { Ok(text.to_owned()) } else { Err("write the host only, for example `ghcr.io` or `docker.io`".to_owned()) }
+}
+
+/// A user's name. It travels as `name:password`, so a colon would move a part of it into the password.
+pub(super) fn username(text: &str) -> Result<String, String> {
+    if text.contains(':') { Err("a user name has no `:`".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// `name=value` lines. Lines without anything are skipped; a value may be empty. Errors never repeat a value.

@@ -1,10 +1,14 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
+mod bare;
 mod build;
+mod canary;
 mod faults;
 mod github;
+mod inputs;
 mod mistakes;
+mod payloads;
 mod step;
 mod templates;
-mod user;
+pub(crate) mod user;
 mod workflow;

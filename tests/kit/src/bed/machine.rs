@@ -57,6 +57,17 @@ impl Machine {
         })
     }
 
+    /// The file with the example payloads of GitHub's webhooks: `@octokit/webhooks-examples`.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn webhooks(&self) -> Result<PathBuf> {
+        let path = self.env.iter().find(|(key, _)| key == "GITHUB_WEBHOOKS").map(|(_, value)| PathBuf::from(value));
+        path.filter(|path| path.is_file()).ok_or_else(|| {
+            BedError::new("bed: GITHUB_WEBHOOKS names nothing that exists: run script/bootstrap".to_owned())
+        })
+    }
+
     /// Nothing of the caller's environment but what finds programs and the engine.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         const KEPT: [&str; 6] = ["PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST", "DOCKER_CONTEXT", "TMPDIR"];
@@ -64,6 +75,14 @@ impl Machine {
         command.env_clear();
         command.envs(self.env.iter().filter(|(name, _)| KEPT.iter().any(|kept| name == kept)).cloned());
         command
+    }
+
+    /// The engine's socket on this machine.
+    #[must_use]
+    pub fn socket(&self) -> String {
+        let host = self.env.iter().find(|(name, _)| name == "DOCKER_HOST");
+        let host = host.and_then(|(_, value)| value.to_str()?.strip_prefix("unix://").map(str::to_owned));
+        host.unwrap_or_else(|| "/var/run/docker.sock".to_owned())
     }
 
     /// Runs `docker` and gives its standard output.

@@ -1,8 +1,10 @@
 //! What a runner of GitHub Actions gives a step: files, folders and variables (docs.github.com, "Default environment
 //! variables"; actions/runner's ContainerActionHandler).
 
+mod docker;
 mod files;
 mod inputs;
+mod interrupt;
 mod told;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use serde_json::Value;
 
 use crate::bed::{BedError, Machine, Result, run};
 
+pub use docker::{ActionImage, Running};
 pub use files::Files;
 pub use told::Told;
 
@@ -64,6 +67,12 @@ impl Job {
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Its home folder.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.dir.join("home")
     }
 
     /// The job's token, which `github.token` gives.
