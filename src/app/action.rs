@@ -24,8 +24,8 @@ use crate::report::{self, Annotation, CommentOn, Ending, Files, Out, Publisher, 
 use crate::signing::AgentKey;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
 
-/// Longest wait for GitHub after the deployment ended.
-const REPORTING: Duration = Duration::from_secs(30);
+/// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
+const REPORTING: Duration = Duration::from_secs(28);
 /// The same where somebody cancelled: a runner kills the step 7.5 s after its first signal.
 const REPORTING_CANCELLED: Duration = Duration::from_secs(5);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.

@@ -3,6 +3,7 @@
 mod faults;
 mod github;
 mod mistakes;
+mod site;
 mod step;
 mod user;
 mod workflow;
