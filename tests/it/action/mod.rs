@@ -5,5 +5,6 @@ mod github;
 mod mistakes;
 mod site;
 mod step;
+mod templates;
 mod user;
 mod workflow;
