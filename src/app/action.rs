@@ -26,8 +26,8 @@ use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Stor
 use crate::signing::AgentKey;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event, value_masks};
 
-/// Longest wait for GitHub after the deployment ended.
-const REPORTING: Duration = Duration::from_secs(30);
+/// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
+const REPORTING: Duration = Duration::from_secs(28);
 /// When the work ends at the latest after the first signal, whatever hangs.
 const WORKING_CANCELLED: Duration = Duration::from_secs(5);
 /// When the report ends after the first signal: a runner kills the step 7.5 s after it.

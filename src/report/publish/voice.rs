@@ -59,6 +59,8 @@ impl Voice {
     pub(super) async fn open(&mut self, story: &Story) {
         if matches!(self.deployment.standing, Standing::NotAsked) {
             self.deployment.open(&self.github, &self.run, story).await;
+            let text = "the agent deploys".to_owned();
+            self.deployment.add(&self.github, story, DeploymentState::InProgress, text).await;
         }
     }
 
@@ -144,7 +146,6 @@ impl Deployment {
             Ok(number) => {
                 self.standing = Standing::Open(number);
                 self.trouble.clear();
-                self.add(github, story, DeploymentState::InProgress, "the agent deploys".to_owned()).await;
             }
             Err(error) => {
                 let (standing, what) = match error.trouble {

@@ -1,144 +1,35 @@
 //! GitHub in trouble, a run for each kind: the deployment is what it is without, and what GitHub shows is never double.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use kit::bed::AppImage;
-use kit::github::{Call, Fault, GitHubDouble, VIEWER};
-use kit::runner::Told;
+use kit::github::{Fault, GitHubDouble};
 
-use super::github::assert_described;
-use super::user::{PROGRAM, User, push};
+use super::site::{Left, SHA, Site};
+use super::user::{PROGRAM, push};
 
-/// How much longer a run may take whatever GitHub does.
-const LONGER: Duration = Duration::from_secs(30);
-/// The commit, of pull request 7.
-const SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
 /// The calls that make or change something, as method and a part of the path.
 const CREATE: [(&str, &str); 2] = [("POST", "/issues/7/comments"), ("POST", "/deployments")];
 const CHANGE: [(&str, &str); 2] = [("PATCH", "/issues/comments/"), ("POST", "/statuses")];
-const ALL: [(&str, &str); 3] = [("GET", "/"), ("POST", "/"), ("PATCH", "/")];
 /// As often as it is called.
 const ALWAYS: u32 = 1_000;
-
-/// Two versions of an application that take turns.
-struct Site {
-    user: User,
-    images: [(&'static str, String); 2],
-    runs: usize,
-    /// How long a run takes while GitHub is well.
-    usual: Duration,
-}
-
-/// What a run left behind.
-struct Left {
-    told: Told,
-    took: Duration,
-    calls: Vec<Call>,
-    /// Our comments on the pull request.
-    comments: Vec<String>,
-    /// The states of each deployment.
-    deployments: Vec<Vec<String>>,
-}
-
-impl Site {
-    fn new() -> Self {
-        let user = User::new();
-        let images = ["v2", "v3"].map(|version| (version, user.stage.version(version)));
-        let mut site = Self { user, images, runs: 0, usual: Duration::ZERO };
-        let left = site.deploy(|_| {});
-        assert_eq!(left.unreported(), [] as [&str; 0]);
-        site.usual = left.took;
-        site
-    }
-
-    /// A GitHub that knows nothing yet.
-    fn fresh(&mut self, faults: impl FnOnce(&GitHubDouble)) {
-        self.user.github = GitHubDouble::start().expect("GitHub's double");
-        self.user.github.pull_requests(SHA, &[7]);
-        faults(&self.user.github);
-    }
-
-    /// Deploys the other version, with a GitHub of its own, and holds what must be so whatever GitHub does.
-    #[track_caller]
-    fn deploy(&mut self, faults: impl FnOnce(&GitHubDouble)) -> Left {
-        self.fresh(faults);
-        let (version, image) = self.images[self.runs % 2].clone();
-        self.runs += 1;
-        let left = self.run(&image);
-        assert_eq!(left.told.code, 0, "{}", left.told.log());
-        assert_eq!(left.told.output("outcome"), "deployed", "{}", left.told.log());
-        self.user.stage.assert_serves(version);
-        left
-    }
-
-    #[track_caller]
-    fn run(&self, image: &str) -> Left {
-        let mut job = self.user.job("push", &push(SHA), SHA);
-        let begun = Instant::now();
-        let told = self.user.run(&mut job, &[("image", image)]);
-        let left = Left::of(told, begun.elapsed(), &self.user.github);
-        assert!(self.usual.is_zero() || left.took <= self.usual + LONGER, "{:?}: {}", left.took, left.told.log());
-        assert_described(&self.user.stage.bed.machine, &left.calls);
-        left
-    }
-}
-
-impl Left {
-    #[track_caller]
-    fn of(told: Told, took: Duration, github: &GitHubDouble) -> Self {
-        let ours = github.comments(7).into_iter().filter(|(author, _)| author == VIEWER);
-        let states = |statuses: Vec<serde_json::Value>| {
-            statuses.iter().map(|status| status["state"].as_str().unwrap_or_default().to_owned()).collect()
-        };
-        let left = Self {
-            told,
-            took,
-            calls: github.calls(),
-            comments: ours.map(|(_, text)| text).collect(),
-            deployments: github.deployments().into_iter().map(|(_, statuses)| states(statuses)).collect(),
-        };
-        left.assert_patience();
-        assert!(left.comments.len() <= 1 && left.deployments.len() <= 1, "something is there twice: {}", left.shown());
-        left
-    }
-
-    /// No call is tried more than three times. A look that failed in between is made again at the end, with one try.
-    #[track_caller]
-    fn assert_patience(&self) {
-        for call in &self.calls {
-            let same =
-                |other: &&Call| (&other.method, &other.path, &other.body) == (&call.method, &call.path, &call.body);
-            let times = self.calls.iter().filter(same).count();
-            let most = if call.method == "POST" && call.path != "/graphql" { 3 } else { 4 };
-            assert!(times <= most, "{times} times {} {}: {}", call.method, call.path, self.shown());
-        }
-    }
-
-    /// What the log says was not reported.
-    fn unreported(&self) -> Vec<&str> {
-        self.told.stdout.lines().filter_map(|line| line.strip_prefix("not reported: ")).collect()
-    }
-
-    /// One comment and one deployment, each with the last word.
-    #[track_caller]
-    fn assert_complete(&self) {
-        assert_eq!((self.comments.len(), self.deployments.len()), (1, 1), "{}", self.shown());
-        assert!(self.comments[0].contains("Deployed to <code>production</code>"), "{}", self.shown());
-        assert_eq!(self.deployments[0].last().map(String::as_str), Some("success"), "{}", self.shown());
-        assert_eq!(self.unreported(), [] as [&str; 0], "{}", self.shown());
-    }
-
-    fn shown(&self) -> String {
-        let calls: Vec<String> = self.calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect();
-        format!("{}\n{:#?}\n{:#?}\n{}", self.told.log(), self.comments, self.deployments, calls.join("\n"))
-    }
-}
 
 /// Plays a fault on each of these calls.
 fn each(calls: [(&str, &str); 2], fault: &Fault, times: u32) -> impl FnOnce(&GitHubDouble) {
     move |github| {
         for (method, path) in calls {
             github.fail(method, path, fault.clone(), times);
+        }
+    }
+}
+
+/// Plays a fault on every call.
+fn everywhere(fault: &Fault) -> impl Fn(&GitHubDouble) {
+    move |github| {
+        for (method, path) in [("GET", "/"), ("POST", "/"), ("PATCH", "/")] {
+            github.fail(method, path, fault.clone(), ALWAYS);
         }
     }
 }
@@ -212,34 +103,36 @@ fn a_github_that_is_down_takes_nothing_from_a_deployment() {
         Fault::TooMany(1),
         Fault::Forbidden(None),
     ] {
-        let down = |github: &GitHubDouble| {
-            ALL.iter().for_each(|(method, path)| github.fail(method, path, fault.clone(), ALWAYS))
-        };
+        let down = everywhere(&fault);
         site.usual = usual;
-        let left = site.deploy(down);
+        let left = site.deploy(&down);
         assert!(left.comments.is_empty(), "{fault:?}: {}", left.shown());
         let unreported = left.unreported();
         assert_eq!(unreported.len(), 2, "comment and deployment: {fault:?}: {}", left.shown());
         // The deployment's own end, not GitHub's.
         site.usual = failed.took;
-        site.fresh(down);
+        site.fresh(&down);
         let again = site.run(&crashing);
         assert_eq!(again.told.code, failed.told.code, "{fault:?}: {}", again.shown());
         assert_eq!(again.told.outputs.get("outcome"), failed.told.outputs.get("outcome"), "{fault:?}");
     }
+    // Slow all the time, and still in time.
+    site.usual = usual;
+    let slow = Fault::Slow(Duration::from_secs(4));
+    site.deploy(everywhere(&slow)).assert_complete();
 }
 
 #[test]
 fn a_hanging_github_is_not_waited_for_before_the_end() {
     let mut site = Site::new();
-    site.fresh(|github| ALL.iter().for_each(|(method, path)| github.fail(method, path, Fault::Hanging, ALWAYS)));
+    site.fresh(everywhere(&Fault::Hanging));
     let mut job = site.user.job("push", &push(SHA), SHA);
     let (version, image) = site.images[1].clone();
     let inputs: Vec<(String, String)> =
         site.user.inputs(&[("image", &image)]).into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let step = std::thread::spawn(move || {
+    let step = thread::spawn(move || {
         let inputs: Vec<(&str, &str)> = inputs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        job.step(std::path::Path::new(PROGRAM), &inputs).expect("the step runs")
+        job.step(Path::new(PROGRAM), &inputs).expect("the step runs")
     });
     site.user.stage.wait("the new version to serve", || site.user.stage.serves(version));
     assert!(!step.is_finished(), "the report is still on its way");

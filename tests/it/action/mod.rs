@@ -8,6 +8,7 @@ mod github;
 mod inputs;
 mod mistakes;
 mod payloads;
+mod site;
 mod step;
 mod templates;
 pub(crate) mod user;
