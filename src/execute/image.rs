@@ -1,5 +1,6 @@
 //! Makes sure that the registry has the image which will be deployed, and tells by which digest.
 
+mod explain;
 mod locate;
 mod retry;
 
@@ -69,6 +70,13 @@ pub async fn run(job: &ImageJob<'_>, events: &mut Emitter, cancel: &Cancel) -> R
 
 async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter) -> Result<(), Failure> {
     let spec = job.spec;
+    let version = job.engine.version().await.map_err(unavailable)?;
+    if !version.builds() {
+        let message = format!("the Docker Engine {} (API {}) is too old to build images", version.engine, version.api);
+        return Err(Failure::new(Reason::DockerUnavailable, message)
+            .kind(Kind::Build)
+            .hint("use Docker Engine 20.10 or later"));
+    }
     let (dir, dockerfile) = (spec.context.clone(), spec.dockerfile.clone());
     let listed = tokio::task::spawn_blocking(move || {
         let context = BuildContext::list(&dir, &dockerfile, LARGEST)?;
@@ -127,14 +135,16 @@ fn context_failure(error: crate::clients::docker::ContextError) -> Failure {
     }
 }
 
+fn unavailable(error: DockerError) -> Failure {
+    Failure::new(Reason::DockerUnavailable, "the image was not built")
+        .kind(Kind::Build)
+        .because(error)
+        .hint("see that the job may reach the Docker Engine (`DOCKER_HOST`), then run it again")
+}
+
 fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut Emitter) -> Failure {
     let said = match &failed.error {
-        DockerError::Unavailable { .. } => {
-            return Failure::new(Reason::DockerUnavailable, "the image was not built")
-                .kind(Kind::Build)
-                .because(failed.error)
-                .hint("see that the job may reach the Docker Engine (`DOCKER_HOST`), then run it again");
-        }
+        DockerError::Unavailable { .. } => return unavailable(failed.error),
         DockerError::NotFound(message) | DockerError::Refused { message, .. } => one_line(message, LINE),
     };
     let line = locate::line(dockerfile, &said, failed.step.as_deref());
@@ -144,7 +154,7 @@ fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut
         Some(step) => format!("{place}: the step `{}` failed", one_line(step, 200)),
         None => format!("{place}: the image was not built"),
     };
-    Failure::new(Reason::BuildFailed, message).because(said).hint("the build's own lines are above")
+    Failure::new(Reason::BuildFailed, message).because(said.clone()).hint(explain::hint(&said, &failed.last))
 }
 
 async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<ImageRef, Failure> {
@@ -159,6 +169,9 @@ async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<Ima
         };
         let text = error.to_string();
         let Some(pause) = tries.pause(&text) else {
+            if retry::is_unexplained(&error) && registry.is_full(job.repository).await {
+                return Err(retry::full(job.repository, error));
+            }
             return Err(retry::failure(job.repository, login.is_some(), error));
         };
         let pause = match registry.asks_to_wait(job.repository).await {

@@ -1,6 +1,7 @@
 //! Building and pushing with a real engine and a real registry: what comes out, and what a failure says.
 
 mod faulty;
+mod full;
 mod ignored;
 mod push;
 mod secrets;

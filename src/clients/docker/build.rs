@@ -1,5 +1,6 @@
 //! Building an image with the engine's BuildKit.
 
+mod redact;
 mod session;
 mod steps;
 mod wire;
@@ -13,6 +14,7 @@ use serde_json::json;
 use super::context::BuildContext;
 use super::{DockerError, Engine, RegistryLogin};
 use crate::domain::Secret;
+use redact::Redact;
 use steps::Steps;
 use wire::Wire;
 
@@ -48,16 +50,18 @@ pub struct BuildFailed {
     pub error: DockerError,
     /// The step that failed as BuildKit names it, for example `[2/3] RUN make`.
     pub step: Option<String>,
+    /// The last lines that this step said.
+    pub last: String,
 }
 
 impl Engine {
-    /// Builds an image; `line` gets each step and each line of output as it comes, with whatever is in it. Gives the
-    /// image's id. Cancel-safe: dropping the future ends the build.
+    /// Builds an image; `line` gets each step and each line of output as it comes, with whatever is in it
+    /// but the build's secrets. Gives the image's id. Cancel-safe: dropping the future ends the build.
     ///
     /// # Errors
     /// [`BuildFailed`]: the engine does not answer, or a step failed.
     pub async fn build(&self, build: Build<'_>, line: impl FnMut(String)) -> Result<String, BuildFailed> {
-        let mut steps = Steps::default();
+        let mut steps = Steps::new(Redact::new(build.secrets));
         let mut wire = Wire::new(&self.host);
         let built = async {
             let session = wire.session(build.session, &session::METHODS).await?;
@@ -70,7 +74,15 @@ impl Engine {
                 () = &mut session => messages.await,
             }
         };
-        built.await.map_err(|error| BuildFailed { error, step: steps.failed.take() })
+        let error = match built.await {
+            Ok(id) => return Ok(id),
+            Err(DockerError::Refused { status, message }) => {
+                DockerError::Refused { status, message: steps.told(&message) }
+            }
+            Err(error) => error,
+        };
+        let (step, last) = steps.failed();
+        Err(BuildFailed { error, step, last })
     }
 }
 
@@ -87,7 +99,7 @@ pub(super) fn credentials(registry: &str, login: &RegistryLogin) -> DockerCreden
 async fn messages(
     wire: &mut Wire<'_>,
     build: Build<'_>,
-    steps: &mut Steps,
+    steps: &mut Steps<'_>,
     mut line: impl FnMut(String),
 ) -> Result<String, DockerError> {
     let (args, labels) = (json!(build.args).to_string(), json!(build.labels).to_string());

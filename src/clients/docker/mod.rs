@@ -11,6 +11,7 @@ mod ignore;
 mod image;
 mod logs;
 mod push;
+mod version;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,22 +28,12 @@ pub use context::{BuildContext, ContextError, LARGEST};
 pub use error::DockerError;
 pub use ignore::{Ignore, IgnoreError};
 pub use image::{Image, RegistryLogin};
+pub use version::Version;
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.
 const CALL: Duration = Duration::from_secs(30);
 /// Where the engine listens when `DOCKER_HOST` says nothing.
 pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
-
-/// What the engine says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// Engine version, for example `20.10.24`.
-    pub engine: String,
-    /// API version, for example `1.41`.
-    pub api: String,
-    /// `linux/amd64`.
-    pub platform: String,
-}
 
 /// A change of a container that someone made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Image registries, asked directly: what they have, and how long they want to be left alone.
 
 mod credentials;
+mod door;
 
 use std::time::Duration;
 
-use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
@@ -13,13 +13,15 @@ use crate::domain::{Digest, Reason, Repository};
 use crate::failure::Failure;
 
 pub use credentials::Credentials;
+use door::Door;
 
 /// Longest wait for an answer, in all.
 const CALL: Duration = Duration::from_secs(30);
 /// Pauses before a registry that is busy is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The empty JSON object, which OCI's image specification knows as a blob of its own.
+const EMPTY: &str = "{}";
+const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 /// Asks registries with the logins that it has.
 #[derive(Debug, Clone)]
@@ -40,19 +42,9 @@ impl Registry {
     /// The registry does not answer, or refuses the login.
     pub async fn digest(&self, repository: &Repository, tag: &str) -> Result<Option<Digest>, Failure> {
         let host = repository.registry();
-        let name = repository.normalized();
-        let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path);
-        let reference = Reference::with_tag(host.clone(), path.to_owned(), tag.to_owned());
-        let login = self.credentials.of(&host)?;
-        let auth = login.map_or(RegistryAuth::Anonymous, |login| {
-            RegistryAuth::Basic(login.username.clone(), login.password.expose().clone())
-        });
-        let client = Client::new(ClientConfig {
-            protocol: if is_local(&host) { ClientProtocol::Http } else { ClientProtocol::Https },
-            connect_timeout: Some(CONNECT),
-            user_agent: concat!("deploy-action/", env!("CARGO_PKG_VERSION")),
-            ..ClientConfig::default()
-        });
+        let auth = self.auth(&host)?;
+        let reference = reference(repository, tag);
+        let client = Door::of(&host).await.client();
         let ask = async || {
             // First of all, so that a refused login is told as one.
             client.auth(&reference, &auth, RegistryOperation::Pull).await?;
@@ -79,25 +71,53 @@ impl Registry {
                     .because(error)
             }),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(failure(repository, &host, login.is_some(), error)),
+            Err(error) => Err(failure(repository, &host, auth != RegistryAuth::Anonymous, error)),
+        }
+    }
+
+    fn auth(&self, host: &str) -> Result<RegistryAuth, Failure> {
+        let login = self.credentials.of(host)?;
+        Ok(login.map_or(RegistryAuth::Anonymous, |login| {
+            RegistryAuth::Basic(login.username.clone(), login.password.expose().clone())
+        }))
+    }
+
+    /// Whether the registry has no space left: it says so in an answer that the engine keeps to itself, so it is asked
+    /// to take the smallest blob there is.
+    pub async fn is_full(&self, repository: &Repository) -> bool {
+        let host = repository.registry();
+        let Ok(auth) = self.auth(&host) else { return false };
+        let reference = reference(repository, "latest");
+        let client = Door::of(&host).await.client();
+        let asked = async {
+            client.auth(&reference, &auth, RegistryOperation::Push).await?;
+            client.push_blob(&reference, EMPTY.as_bytes(), EMPTY_DIGEST).await
+        };
+        match tokio::time::timeout(CALL, asked).await {
+            Ok(Err(error)) => tells_no_space(&format!("{error:?}")),
+            _ => false,
         }
     }
 
     /// How long the registry asks callers to stay away, where it is overloaded and says so (`Retry-After` in seconds).
     pub async fn asks_to_wait(&self, repository: &Repository) -> Option<Duration> {
         let host = repository.registry();
-        let scheme = if is_local(&host) { "http" } else { "https" };
-        let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(CONNECT).build().ok()?;
-        let answer = client.get(format!("{scheme}://{host}/v2/")).send().await.ok()?;
+        let answer = Door::of(&host).await.ask(&host).await?;
         let asked = answer.headers().get("retry-after").filter(|_| matches!(answer.status().as_u16(), 429 | 503))?;
         asked.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
     }
 }
 
-/// Registries on this host are spoken to without TLS, as the engine does; all others with it.
-fn is_local(host: &str) -> bool {
-    let name = host.split(':').next().unwrap_or_default();
-    name == "localhost" || name.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+fn reference(repository: &Repository, tag: &str) -> Reference {
+    let name = repository.normalized();
+    let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path);
+    Reference::with_tag(repository.registry(), path.to_owned(), tag.to_owned())
+}
+
+/// 28 is `ENOSPC`, which the reference registry passes on in its answer.
+fn tells_no_space(error: &str) -> bool {
+    let error: String = error.chars().filter(|c| !matches!(c, '\\' | '"' | ' ')).collect();
+    ["Err:28}", "Err:Number(28)", "nospaceleft", "code:507"].iter().any(|word| error.contains(word))
 }
 
 /// What passes by itself.
@@ -132,6 +152,11 @@ fn failure(repository: &Repository, host: &str, logged_in: bool, error: OciDistr
         }
         _ => false,
     };
+    if matches!(&error, OciDistributionError::RequestError(error) if error.is_connect()) {
+        return Failure::new(Reason::RegistryFailed, format!("the registry `{host}` cannot be reached"))
+            .because(error)
+            .hint("see that the name in `image` is right, and that the registry is up");
+    }
     let failure = match (refused, logged_in) {
         (true, true) => {
             Failure::new(Reason::RegistryFailed, format!("the registry `{host}` refuses the login for `{repository}`"))

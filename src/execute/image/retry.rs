@@ -32,6 +32,19 @@ fn says(text: &str, words: &[&str]) -> bool {
     parts.any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
 }
 
+/// True where the registry failed for a reason that it keeps to itself.
+pub(super) fn is_unexplained(error: &DockerError) -> bool {
+    let text = error.to_string();
+    says(&text, &["500", "507"]) || text.contains("unknown error")
+}
+
+/// The failure of a push to a registry without space.
+pub(super) fn full(repository: &Repository, error: DockerError) -> Failure {
+    Failure::new(Reason::RegistryFailed, format!("the registry `{}` has no space left", repository.registry()))
+        .because(error)
+        .hint("free space where it keeps its images: delete old ones and run its garbage collection, then run the job again")
+}
+
 /// The failure of a push that is not tried again.
 pub(super) fn failure(repository: &Repository, logged_in: bool, error: DockerError) -> Failure {
     let denied = says(&error.to_string(), &["unauthorized", "denied", "auth", "authentication", "401", "403"]);

@@ -11,9 +11,21 @@ use std::thread;
 pub(crate) enum Fault {
     /// Requests of this method get this answer, so many times.
     Answer { method: &'static str, status: &'static str, times: u32 },
+    /// The first write to a path gets 429; whoever asks for news is then told once more to wait, as an overloaded
+    /// registry does.
+    Busy { seconds: u32, path: &'static str },
+    /// Whoever writes gets the reference registry's answer when its disk is full, as it was recorded.
+    NoSpace,
+    /// Requests of this method are refused for want of rights, in the words of the specification.
+    Denied { method: &'static str },
     /// Whoever asks for a manifest is told another digest.
     OtherDigest,
 }
+
+const NO_SPACE: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/var/lib/registry/docker/registry/v2/repositories/x/_uploads/2110cd4e/startedat","Err":28}}}]}
+"#;
+const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":[{"Type":"repository","Name":"shop/web","Action":"push"}]}]}
+"#;
 
 /// The door. Its threads end with the test's process.
 #[derive(Debug)]
@@ -73,6 +85,36 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
             return client.write_all(answer.as_bytes());
         }
         _ => {}
+    }
+    let busy = "429 Too Many Requests";
+    if let Fault::Busy { seconds, path } = fault
+        && match met.load(Ordering::SeqCst) {
+            0 => text.starts_with("PUT") && text.contains(path),
+            1 => text.starts_with("GET /v2/ "),
+            _ => false,
+        }
+    {
+        met.fetch_add(1, Ordering::SeqCst);
+        let answer =
+            format!("HTTP/1.1 {busy}\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        client.write_all(answer.as_bytes())?;
+        return client.shutdown(Shutdown::Both);
+    }
+    let told = match fault {
+        Fault::NoSpace if ["POST", "PUT", "PATCH"].iter().any(|method| text.starts_with(method)) => {
+            Some(("500 Internal Server Error", NO_SPACE))
+        }
+        Fault::Denied { method } if text.starts_with(method) => Some(("403 Forbidden", DENIED)),
+        _ => None,
+    };
+    if let Some((status, body)) = told {
+        met.fetch_add(1, Ordering::SeqCst);
+        let length = body.len();
+        let kind = "Content-Type: application/json; charset=utf-8\r\nDocker-Distribution-Api-Version: registry/2.0";
+        let answer =
+            format!("HTTP/1.1 {status}\r\n{kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        client.write_all(answer.as_bytes())?;
+        return client.shutdown(Shutdown::Both);
     }
     let mut upstream = TcpStream::connect(registry)?;
     upstream.write_all(text.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;

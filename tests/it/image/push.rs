@@ -39,7 +39,7 @@ fn a_registry_that_is_down_is_told() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let asked = runtime.block_on(Client::new(Credentials::default()).digest(&nowhere, "v1"));
     let failure = asked.expect_err("nobody listens there");
-    assert_eq!(failure.message, "the registry `127.0.0.1:1` does not answer as expected");
+    assert_eq!(failure.message, "the registry `127.0.0.1:1` cannot be reached");
     assert_eq!(failure.kind.exit_code(), 20);
 }
 
@@ -64,12 +64,42 @@ fn a_push_is_tried_again_where_the_registry_is_overloaded() {
 #[test]
 fn a_push_that_is_denied_is_not_tried_again() {
     let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
-    let fault = Fault::Answer { method: "POST", status: "403 Forbidden", times: 100 };
+    assert!(shop.make().result.is_ok(), "its layer is there: the engine repeats uploads of layers");
+    let open = shop.door;
+    let faulty = Faulty::before(shop.registry.address(), Fault::Denied { method: "PUT" });
+    shop.door = faulty.address;
+    shop.mode = BuildMode::Always;
+    let host = shop.door.to_string();
+    let login = RegistryLogin { username: "bob".to_owned(), password: Secret::new("s3cret".to_owned()) };
+    for credentials in [Credentials::default(), Credentials::default().with(&host, login)] {
+        shop.credentials = credentials;
+        let before = faulty.met();
+        let made = shop.make();
+        let word = if shop.credentials.logins().is_empty() { "wants a login" } else { "refuses the login" };
+        assert_eq!(made.failure().message, format!("the registry `{host}` {word} for `{host}/shop/web`"));
+        assert_eq!(faulty.met() - before, 1);
+    }
+    shop.forget();
+    shop.door = open;
+}
+
+#[test]
+fn a_registry_that_asks_to_wait_is_left_alone_so_long() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    let open = shop.door;
+    let fault = Fault::Busy { seconds: 3, path: "/manifests/" };
     let faulty = Faulty::before(shop.registry.address(), fault);
     shop.door = faulty.address;
     let made = shop.make();
-    let host = shop.door;
-    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    let notes = made.events.iter().filter_map(|event| match event {
+        DeployEvent::Note { text } if text.contains("again in") => Some(text.as_str()),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert!(matches!(&notes[..], [note] if note.ends_with("again in 3 s")), "{notes:?}");
+    shop.forget();
+    shop.door = open;
 }
 
 #[test]

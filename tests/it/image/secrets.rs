@@ -62,10 +62,26 @@ fn steps_read_secrets_and_nothing_keeps_them() {
 }
 
 #[test]
+fn a_step_that_prints_a_secret_is_not_repeated() {
+    let mut shop = Shop::open(&format!(
+        "FROM {BASE}\nRUN --mount=type=secret,id=npm echo \"it is $(cat /run/secrets/npm)\" && exit 3\n"
+    ));
+    shop.spec.secrets.insert("npm".to_owned(), Secret::new(NPM.to_owned()));
+    let made = shop.make();
+    assert_eq!(made.problem().0, Some(2));
+    assert!(made.lines().contains("  | it is ***\n  | ***\n"), "{}", made.lines());
+}
+
+#[test]
 fn a_secret_that_is_not_given_is_told() {
     let shop = Shop::open(&format!("FROM {BASE}\n\nRUN --mount=type=secret,id=npm,required true\n"));
     let made = shop.make();
     let (line, message) = made.problem();
     assert_eq!(line, Some(3), "{message}");
-    insta::assert_snapshot!(made.failure().render(), @"");
+    insta::assert_snapshot!(made.failure().render(), @"
+    error: context/Dockerfile:3: the step `[2/2] RUN --mount=type=secret,id=npm,required true` failed
+      because: secret npm not found: not found
+      hint: give it in the input `secrets`, one `id=value` a line; the id is that of the Dockerfile
+      reason: build_failed (exit code 20)
+    ");
 }
