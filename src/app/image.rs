@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 use super::settings::Settings;
-use crate::clients::docker::{DEFAULT_HOST, Engine, RegistryLogin};
+use crate::clients::checkout;
+use crate::clients::docker::{BuildContext, DEFAULT_HOST, Engine, LARGEST, RegistryLogin};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{GitSha, ImageRef, Reason, Repository};
+use crate::domain::{ImageRef, Reason, Repository, one_line};
 use crate::env::{DOCKER_CONFIG, Env, HOME};
 use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
 use crate::failure::{Failure, Kind};
-use crate::plan::image::{BuildSpec, ImagePlan, plan, recipe_hash, tag};
+use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, changed_tag, plan, recipe_hash, tag};
+use crate::signing::fresh_nonce;
 use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs};
 
 /// What is known of the image before anything is built.
@@ -34,6 +36,8 @@ pub(super) struct Wanted {
     repository: Repository,
     labels: BTreeMap<String, String>,
     credentials: Credentials,
+    /// Files of the build context that are not as in the commit.
+    changed: Vec<String>,
     /// Name and tag, for people.
     pub(super) name: String,
 }
@@ -69,14 +73,27 @@ pub(super) async fn find(
                 platform: String::new(),
             };
             let credentials = credentials(inputs, env, &repository)?;
-            let tag = tag(&commit.head, &spec);
+            let changed = match inputs.build {
+                // Nothing is taken from the checkout.
+                BuildMode::Never => Vec::new(),
+                BuildMode::Auto | BuildMode::Always => changed(&context.workspace, &spec).await?,
+            };
+            let tag = if changed.is_empty() {
+                tag(&commit.head, &spec)
+            } else {
+                changed_tag(
+                    &fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the image has no tag").because(error))?,
+                )
+            };
+            // Also of a changed checkout, whose tag nothing has: a login that is refused is told before the build.
             let has = Registry::new(credentials.clone()).digest(&repository, &tag).await?;
             let name = format!("{repository}:{tag}");
             let plan = plan(inputs.build, &repository, tag, has)?;
             match plan {
                 ImagePlan::Reuse(image) | ImagePlan::Given(image) => Ok(Source::Known(image)),
                 ImagePlan::Build { .. } => Ok(Source::Wanted(Box::new(Wanted {
-                    labels: labels(commit, context, &spec),
+                    labels: labels(commit, context, &spec, changed.is_empty()),
+                    changed,
                     plan,
                     spec,
                     repository,
@@ -99,7 +116,7 @@ impl Wanted {
         events: &mut Emitter,
         cancel: &Cancel,
     ) -> Result<ImageRef, Failure> {
-        if let Some(checked_out) = head(&context.workspace).filter(|sha| *sha != commit.head) {
+        if let Some(checked_out) = checkout::head(&context.workspace).filter(|sha| *sha != commit.head) {
             return Err(Failure::new(
                 Reason::BuildFailed,
                 format!("the checkout is commit {checked_out}, not {} which is to be deployed", commit.head),
@@ -114,6 +131,9 @@ impl Wanted {
         let engine = Engine::new(host).map_err(|error| {
             Failure::new(Reason::DockerUnavailable, "the image was not built").kind(Kind::Build).because(error)
         })?;
+        if let Some(note) = note(&self.changed) {
+            events.note(note);
+        }
         let job = ImageJob {
             plan: &self.plan,
             root: &context.workspace,
@@ -128,14 +148,48 @@ impl Wanted {
     }
 }
 
+/// The files of the build context that are not as in the commit; none where there is no checkout or no context, which the
+/// build tells better.
+async fn changed(workspace: &Path, spec: &BuildSpec) -> Result<Vec<String>, Failure> {
+    let (root, dir, dockerfile) = (workspace.to_owned(), spec.context.clone(), spec.dockerfile.clone());
+    let looked = tokio::task::spawn_blocking(move || {
+        let context = BuildContext::list(&dir, &dockerfile, LARGEST).ok()?;
+        checkout::changed(&root, &context)
+    });
+    let looked = looked.await;
+    looked
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Failure::new(Reason::Bug, "looking at the checkout ended early").because(error))
+}
+
+/// What the log says of a checkout that somebody changed.
+fn note(changed: &[String]) -> Option<String> {
+    let shown: Vec<String> = changed.iter().take(5).map(|path| format!("`{}`", one_line(path, 200))).collect();
+    let more = match changed.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!changed.is_empty()).then(|| {
+        format!(
+            "not as in the commit: {}{more}; the image gets a tag of its own and is not used again",
+            shown.join(", ")
+        )
+    })
+}
+
 /// `org.opencontainers.image.*` as the OCI image specification's annotations.md has them, and what the tag was made of.
-fn labels(commit: &Commit, context: &GitHubContext, spec: &BuildSpec) -> BTreeMap<String, String> {
+/// Without `created`: the configuration has it as a field, and a label with the time would change every build. An image
+/// of a changed checkout is of no revision.
+fn labels(commit: &Commit, context: &GitHubContext, spec: &BuildSpec, unchanged: bool) -> BTreeMap<String, String> {
     let source = format!("{}/{}", context.server_url, context.repository);
-    let labels = [
-        ("org.opencontainers.image.revision", commit.head.to_string()),
-        ("org.opencontainers.image.source", source),
-        ("deploy-action.recipe", recipe_hash(spec)),
-    ];
+    let mut labels =
+        BTreeMap::from([("org.opencontainers.image.source", source), ("deploy-action.recipe", recipe_hash(spec))]);
+    if unchanged {
+        labels.insert("org.opencontainers.image.revision", commit.head.to_string());
+    }
+    if let Some(version) = &context.tag {
+        labels.insert("org.opencontainers.image.version", version.clone());
+    }
     labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -152,36 +206,19 @@ fn credentials(inputs: &Inputs, env: &Env, repository: &Repository) -> Result<Cr
     Ok(credentials.with(&registry, RegistryLogin { username, password }))
 }
 
-/// The commit that is checked out, where the folder tells: an archive has no `.git`.
-fn head(workspace: &Path) -> Option<GitSha> {
-    let git = workspace.join(".git");
-    let head = fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(name) = head.trim().strip_prefix("ref: ") else { return head.trim().parse().ok() };
-    if let Ok(loose) = fs::read_to_string(git.join(name)) {
-        return loose.trim().parse().ok();
-    }
-    let packed = fs::read_to_string(git.join("packed-refs")).ok()?;
-    packed.lines().find_map(|line| line.split_once(' ').filter(|(_, at)| *at == name)?.0.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::note;
 
     #[test]
-    fn the_checked_out_commit_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let git = folder.path().join(".git");
-        let (first, second) = ("0a".repeat(20), "0b".repeat(20));
-        assert_eq!(head(folder.path()), None);
-        fs::create_dir_all(git.join("refs/heads")).expect("folders");
-        fs::write(git.join("HEAD"), format!("{first}\n")).expect("writes");
-        assert_eq!(head(folder.path()), first.parse().ok());
-        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("writes");
-        assert_eq!(head(folder.path()), None);
-        fs::write(git.join("packed-refs"), format!("# pack-refs\n{first} refs/heads/main\n")).expect("writes");
-        assert_eq!(head(folder.path()), first.parse().ok());
-        fs::write(git.join("refs/heads/main"), &second).expect("writes");
-        assert_eq!(head(folder.path()), second.parse().ok());
+    fn the_first_changed_files_are_named() {
+        let files = |count| Vec::from_iter((1..=count).map(|number| format!("f{number}")));
+        assert_eq!(note(&files(0)), None);
+        let end = "; the image gets a tag of its own and is not used again";
+        assert_eq!(note(&files(2)), Some(format!("not as in the commit: `f1`, `f2`{end}")));
+        assert_eq!(
+            note(&files(7)),
+            Some(format!("not as in the commit: `f1`, `f2`, `f3`, `f4`, `f5` and 2 more{end}"))
+        );
     }
 }

@@ -33,7 +33,7 @@ impl Emitter {
     }
 
     /// Tells a sentence.
-    pub(super) fn note(&mut self, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
         self.tell(DeployEvent::Note { text: text.into() });
     }
 }

@@ -61,6 +61,13 @@ pub fn tag(commit: &GitSha, spec: &BuildSpec) -> String {
     format!("{commit}-{}", recipe_hash(spec))
 }
 
+/// Names a build of a checkout that somebody changed: of no commit, and never the same twice.
+#[must_use]
+pub fn changed_tag(nonce: &[u8]) -> String {
+    let digits: String = nonce.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("dirty-{digits}")
+}
+
 /// The eight digits of [`tag`], also a label of the image.
 #[must_use]
 pub fn recipe_hash(spec: &BuildSpec) -> String {
@@ -135,6 +142,7 @@ mod tests {
         ];
         let different: std::collections::BTreeSet<&String> = others.iter().chain([&plain]).collect();
         assert_eq!(different.len(), others.len() + 1);
+        assert_eq!(changed_tag(&[0xab; 16]), "dirty-abababababababab");
         let secret = of(|spec| drop(spec.secrets.insert("npm".to_owned(), Secret::new("x".to_owned()))));
         assert_eq!(secret, plain, "a secret leaves no trace in a tag");
     }

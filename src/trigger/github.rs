@@ -20,6 +20,8 @@ pub struct GitHubContext {
     pub sha: GitSha,
     /// `GITHUB_REF_NAME`: the branch or tag, without `refs/…/`.
     pub ref_name: String,
+    /// The tag, where the run is about one (`GITHUB_REF_TYPE`).
+    pub tag: Option<String>,
     /// `GITHUB_API_URL`, without a trailing slash.
     pub api_url: String,
     /// `GITHUB_SERVER_URL`, without a trailing slash.
@@ -55,6 +57,10 @@ impl GitHubContext {
             run_attempt: parsed("GITHUB_RUN_ATTEMPT", optional("GITHUB_RUN_ATTEMPT").unwrap_or("1"))?,
             sha: parsed("GITHUB_SHA", required("GITHUB_SHA")?)?,
             ref_name: optional("GITHUB_REF_NAME").unwrap_or_default().to_owned(),
+            tag: optional("GITHUB_REF_TYPE")
+                .filter(|kind| *kind == "tag")
+                .and_then(|_| optional("GITHUB_REF_NAME"))
+                .map(str::to_owned),
             api_url: url("GITHUB_API_URL")?,
             server_url: url("GITHUB_SERVER_URL")?,
             workspace: required("GITHUB_WORKSPACE")?.into(),

@@ -66,6 +66,7 @@ pub struct BuildContext {
     dir: PathBuf,
     dockerfile: String,
     ignore_file: String,
+    ignore: Ignore,
     entries: Vec<Entry>,
     size: u64,
 }
@@ -111,9 +112,11 @@ impl BuildContext {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ignore::default(),
             Err(source) => return Err(ContextError::Io { path: dir.join(&ignore_file), source }),
         };
+        let (entries, dockerfile) = (Vec::new(), dockerfile_path);
         let mut context =
-            Self { dir: dir.to_owned(), dockerfile: dockerfile_path, ignore_file, entries: Vec::new(), size: 0 };
+            Self { dir: dir.to_owned(), dockerfile, ignore_file, ignore: Ignore::default(), entries, size: 0 };
         context.walk(Path::new(""), &ignore)?;
+        context.ignore = ignore;
         match context.size {
             size if size > limit => Err(ContextError::TooBig { size, limit, biggest: context.biggest() }),
             _ => Ok(context),
@@ -123,7 +126,24 @@ impl BuildContext {
     /// How many files it has, links included.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.entries.iter().filter(|entry| !matches!(entry.kind, Kind::Folder)).count()
+        self.paths().count()
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its files, links included, relative to the folder.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.entries.iter().filter(|entry| !matches!(entry.kind, Kind::Folder)).map(|entry| entry.path.as_path())
+    }
+
+    /// Whether a file with this path, relative to the folder, would be left out.
+    #[must_use]
+    pub fn leaves_out(&self, path: &Path) -> bool {
+        self.ignore.ignores(&path.to_string_lossy())
     }
 
     /// Bytes in its files.

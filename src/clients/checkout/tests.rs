@@ -1,0 +1,130 @@
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+use crate::clients::docker::LARGEST;
+
+fn git(root: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.current_dir(root).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    command.args(["-c", "user.name=Eve", "-c", "user.email=eve@example.com"]).args(arguments);
+    let output = command.output().expect("git");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+    fs::write(path, text).expect("writes");
+}
+
+/// A commit with a context in `web` and a file beside it.
+fn checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    git(root, &["init", "--quiet", "--initial-branch", "main"]);
+    for (path, text) in [
+        ("web/Dockerfile", "FROM scratch\nCOPY . /\n"),
+        ("web/.dockerignore", "*.md\n"),
+        ("web/src/a.rs", "one"),
+        ("web/src/ab.rs", "two"),
+        ("web/README.md", "text"),
+        ("web/.gitignore", "dist/\n"),
+        (".gitignore", "*.log\n!keep.log\n"),
+        ("other", "x"),
+    ] {
+        write(root, path, text);
+    }
+    std::os::unix::fs::symlink("src", root.join("web/link")).expect("a link");
+    git(root, &["add", "--all"]);
+    git(root, &["commit", "--quiet", "--message", "first"]);
+    folder
+}
+
+fn look(root: &Path) -> Option<Vec<String>> {
+    changed(root, &BuildContext::list(&root.join("web"), "Dockerfile", LARGEST).expect("a context"))
+}
+
+#[test]
+fn a_checkout_is_clean_until_its_context_changes() {
+    let folder = checkout();
+    let root = folder.path();
+    for version in ["2", "4"] {
+        git(root, &["update-index", "--index-version", version]);
+        assert_eq!(look(root), Some(vec![]), "index version {version}");
+    }
+    // None of these reaches the image, or git ignores it.
+    write(root, "other", "changed");
+    write(root, "new", "beside");
+    write(root, "web/README.md", "changed");
+    write(root, "web/dist/made.js", "made");
+    write(root, "web/src/build.log", "made");
+    assert_eq!(look(root), Some(vec![]));
+    // The same content with another time.
+    write(root, "web/src/a.rs", "one");
+    assert_eq!(look(root), Some(vec![]));
+
+    write(root, "web/src/a.rs", "two");
+    write(root, "web/src/keep.log", "kept");
+    write(root, "web/.npmrc", "new");
+    fs::remove_file(root.join("web/src/ab.rs")).expect("removed");
+    fs::remove_file(root.join("web/link")).expect("removed");
+    std::os::unix::fs::symlink("dist", root.join("web/link")).expect("a link");
+    let expected = ["web/.npmrc", "web/link", "web/src/a.rs", "web/src/ab.rs", "web/src/keep.log"];
+    assert_eq!(look(root).expect("told"), expected);
+}
+
+#[test]
+fn a_file_that_became_executable_is_a_change() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = checkout();
+    let file = folder.path().join("web/src/a.rs");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("set");
+    assert_eq!(look(folder.path()).expect("told"), ["web/src/a.rs"]);
+    git(folder.path(), &["config", "core.fileMode", "false"]);
+    assert_eq!(look(folder.path()), Some(vec![]));
+}
+
+#[test]
+fn a_submodule_and_a_sparse_checkout_are_no_change() {
+    let (folder, other) = (checkout(), checkout());
+    let root = folder.path();
+    let url = other.path().to_string_lossy().into_owned();
+    git(root, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "web/sub"]);
+    git(root, &["commit", "--quiet", "--message", "second"]);
+    assert_eq!(look(root), Some(vec![]));
+    git(root, &["update-index", "--skip-worktree", "web/src/ab.rs"]);
+    fs::remove_file(root.join("web/src/ab.rs")).expect("removed");
+    assert_eq!(look(root), Some(vec![]));
+}
+
+#[test]
+fn what_is_no_checkout_tells_nothing() {
+    let folder = checkout();
+    let index = folder.path().join(".git/index");
+    let whole = fs::read(&index).expect("an index");
+    for bytes in [&whole[..40], &whole[..whole.len() / 2], b"DIRC\0\0\0\x09\0\0\0\0", b""] {
+        fs::write(&index, bytes).expect("writes");
+        assert_eq!(look(folder.path()), None, "{} bytes", bytes.len());
+    }
+    fs::remove_dir_all(folder.path().join(".git")).expect("removed");
+    assert_eq!(look(folder.path()), None);
+}
+
+#[test]
+fn the_checked_out_commit_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let git = folder.path().join(".git");
+    let (first, second) = ("0a".repeat(20), "0b".repeat(20));
+    assert_eq!(head(folder.path()), None);
+    fs::create_dir_all(git.join("refs/heads")).expect("folders");
+    fs::write(git.join("HEAD"), format!("{first}\n")).expect("writes");
+    assert_eq!(head(folder.path()), first.parse().ok());
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("writes");
+    assert_eq!(head(folder.path()), None);
+    fs::write(git.join("packed-refs"), format!("# pack-refs\n{first} refs/heads/main\n")).expect("writes");
+    assert_eq!(head(folder.path()), first.parse().ok());
+    fs::write(git.join("refs/heads/main"), &second).expect("writes");
+    assert_eq!(head(folder.path()), second.parse().ok());
+}
