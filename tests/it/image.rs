@@ -1,11 +1,11 @@
 //! Building and pushing with a real engine and a real registry: what comes out, and what a failure says.
 
-mod faulty;
+pub(crate) mod faulty;
 mod full;
 mod ignored;
 mod push;
 mod secrets;
-mod shop;
+pub(crate) mod shop;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,7 +6,7 @@ use deploy_action::domain::{Repository, Secret};
 use deploy_action::event::DeployEvent;
 use deploy_action::failure::Failure;
 use deploy_action::plan::image::BuildMode;
-use kit::bed::Registry;
+use kit::bed::{Registry, TokenServer};
 
 use super::faulty::{Fault, Faulty};
 use super::shop::{BASE, Shop};
@@ -31,6 +31,47 @@ fn a_registry_with_a_login_wants_the_right_one() {
     shop.credentials = Credentials::default().with(&host, login("s3cret"));
     let made = shop.make();
     assert!(made.result.is_ok(), "{}", made.failure().render());
+}
+
+#[test]
+fn a_registry_with_tokens_wants_the_right_login() {
+    let mut tokens = None;
+    let mut shop = Shop::with("FROM scratch\nCOPY hello /\n", |machine, dir| {
+        let server = tokens.insert(TokenServer::start(machine, dir, "bob", "s3cret").expect("a token server"));
+        Registry::with_tokens(machine, dir, server).expect("a registry")
+    });
+    let tokens = tokens.expect("a token server");
+    let host = shop.registry.address().to_string();
+    let login =
+        |password: &str| RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) };
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
+    shop.credentials = Credentials::default().with(&host, login("wrong"));
+    let made = shop.make();
+    assert_eq!(made.failure().message, format!("the registry `{host}` refuses the login for `{host}/shop/web`"));
+    assert_eq!(tokens.given(), 0);
+    shop.credentials = Credentials::default().with(&host, login("s3cret"));
+    let made = shop.make();
+    let base = made.result.as_ref().map_err(Failure::render).expect("an image").to_string();
+    let pushed = tokens.given();
+    assert!(pushed >= 2, "one to read, one to write: {pushed}");
+    // The same login as of a base image, which only BuildKit asks for.
+    shop.forget();
+    shop.dockerfile(&format!("FROM {base}\nCOPY hello /again\n"));
+    shop.mode = BuildMode::Always;
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+}
+
+#[test]
+fn a_registry_of_this_host_may_have_any_certificate() {
+    let shop = Shop::with("FROM scratch\nCOPY hello /\n", |machine, dir| {
+        let server = TokenServer::start(machine, dir, "bob", "s3cret").expect("a key");
+        Registry::with_tls(machine, dir, &server).expect("a registry")
+    });
+    let made = shop.make();
+    assert!(made.result.is_ok(), "{}", made.failure().render());
+    assert!(shop.make().reused);
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn docker_host(machine: &Machine) -> String {
 }
 
 /// Imports the base unless the engine has it.
-fn base(machine: &Machine) {
+pub(crate) fn base(machine: &Machine) {
     if machine.docker_output(&["image", "inspect", BASE]).expect("docker").code == 0 {
         return;
     }

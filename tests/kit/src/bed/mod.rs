@@ -19,6 +19,7 @@ mod proxy;
 mod registry;
 mod run;
 mod sweep;
+mod token;
 mod vps;
 mod wait;
 mod yaml;
@@ -35,6 +36,7 @@ pub use proxy::{Proxy, ProxyOptions};
 pub use registry::Registry;
 pub use run::{Output, run};
 pub use sweep::{kept, remove, remove_images, remove_own, sweep};
+pub use token::TokenServer;
 pub use vps::{Bed, BedOptions};
 pub use wait::{wait_for, wait_for_some};
 

@@ -10,6 +10,7 @@ use super::http;
 use super::images::{self, AppImage};
 use super::machine::Machine;
 use super::process::Process;
+use super::token::{NAME, TokenServer};
 use super::wait::wait_for_some;
 
 /// Media types of image manifests; without them the registry answers in a form of its own, with another digest.
@@ -48,12 +49,40 @@ impl Registry {
         Self::serve(machine, dir, "private-registry", &format!("auth: {{htpasswd: {{realm: bed, path: {path}}}}}\n"))
     }
 
+    /// A door for those who get a token from this server.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn with_tokens(machine: &Machine, dir: &Path, tokens: &TokenServer) -> Result<Self> {
+        let bundle = super::yaml::quoted(&tokens.certificate.to_string_lossy());
+        let extra = format!(
+            "auth: {{token: {{realm: {realm:?}, service: {NAME}, issuer: {NAME}, rootcertbundle: {bundle}}}}}\n",
+            realm = tokens.realm()
+        );
+        Self::serve(machine, dir, "token-registry", &extra)
+    }
+
+    /// A door with TLS, with the certificate of a token server that nobody vouches for.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn with_tls(machine: &Machine, dir: &Path, tokens: &TokenServer) -> Result<Self> {
+        let [certificate, key] =
+            [&tokens.certificate, &tokens.key].map(|path| super::yaml::quoted(&path.to_string_lossy()));
+        let tls = format!(", tls: {{certificate: {certificate}, key: {key}}}");
+        Self::listen(machine, dir, "tls-registry", &tls, "")
+    }
+
     fn serve(machine: &Machine, dir: &Path, name: &str, extra: &str) -> Result<Self> {
+        Self::listen(machine, dir, name, "", extra)
+    }
+
+    fn listen(machine: &Machine, dir: &Path, name: &str, tls: &str, extra: &str) -> Result<Self> {
         let config = dir.join(format!("{name}.yml"));
         let text = format!(
             "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage:\n  filesystem: {{rootdirectory: {}}}\n  delete: {{enabled: true}}\n\
-             http: {{addr: \"127.0.0.1:0\", secret: bed}}\n{extra}",
+             http: {{addr: \"127.0.0.1:0\", secret: bed{tls}}}\n{extra}",
             super::yaml::quoted(&dir.join("registry").to_string_lossy())
         );
         fs::write(&config, text).map_err(|error| BedError::file(&config, &error))?;
