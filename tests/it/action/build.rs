@@ -2,6 +2,7 @@
 
 use kit::bed::{AppImage, Registry};
 use kit::runner::Told;
+use kit::scan::Canaries;
 use serde_json::Value;
 
 use super::user::User;
@@ -140,4 +141,37 @@ fn a_changed_checkout_is_built_each_time_and_never_as_the_commit() {
     assert_eq!(clean.code, 0, "{}", clean.log());
     user.stage.assert_serves("v2");
     assert!(tags().iter().any(|tag| tag.starts_with(&sha)), "{:?}", tags());
+}
+
+#[test]
+fn a_build_with_secrets_is_deployed_and_keeps_none() {
+    let user = User::new();
+    let machine = &user.stage.bed.machine;
+    base(machine);
+    AppImage::version("v2").write(machine, user.repository.dir()).expect("writes");
+    let dockerfile = std::fs::read_to_string(user.repository.dir().join("Dockerfile")).expect("reads");
+    // A stage that reads the secret, and prints it by mistake.
+    let dockerfile = dockerfile.replace(
+        "FROM scratch\n",
+        &format!(
+            "FROM {BASE} AS made\nRUN --mount=type=secret,id=npm,required busybox sha256sum /run/secrets/npm > /made \
+             && cat /run/secrets/npm\nFROM scratch\nCOPY --from=made /made /made\n"
+        ),
+    );
+    user.repository.write("Dockerfile", &dockerfile).expect("writes");
+    let sha = user.repository.commit("v2").expect("commits");
+    let canary = "canary-build-2d7c41";
+    let canaries = Canaries::of(&[("the build's secret", canary)]);
+    let mut job = user.job("push", &super::user::push(&sha), &sha);
+    job.set("DEPLOY_LOG", "trace");
+    let (image, secrets) = (user.image(), format!("npm={canary}"));
+    let told = user.run(&mut job, &[("image", &image), ("secrets", &secrets)]);
+    assert_eq!(told.code, 0, "{}", told.log());
+    user.stage.assert_serves("v2");
+    let log = told.log();
+    assert!(log.contains("TRACE") && log.contains("| ***"), "{log}");
+    let said = Vec::from_iter(log.lines().filter(|line| !line.starts_with("::add-mask::"))).join("\n");
+    assert_eq!(canaries.find(said.as_bytes()), None);
+    // The job's files, the registry with its layers, the agent's state, the checkout.
+    assert_eq!(canaries.below(user.stage.bed.dir(), &[]).expect("looks"), None);
 }

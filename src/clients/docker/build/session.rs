@@ -113,3 +113,20 @@ impl Health for Answers {
         Ok(Response::new(Box::pin(stream::once(future::ready(Ok(serving))))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_login_is_given_to_its_registry_only() {
+        let login = |name: &str| RegistryLogin { username: name.to_owned(), password: Secret::new("p".to_owned()) };
+        let logins = BTreeMap::from([("docker.io".to_owned(), login("hub")), ("one.example".to_owned(), login("one"))]);
+        let answers = Answers { logins: Arc::new(logins), secrets: Arc::default() };
+        for (host, user) in [("registry-1.docker.io", "hub"), ("one.example", "one"), ("one.example.org", "")] {
+            let request = CredentialsRequest { host: host.to_owned() };
+            let given = answers.credentials(Request::new(request)).await.expect("an answer").into_inner();
+            assert_eq!((given.username.as_str(), given.secret.is_empty()), (user, user.is_empty()), "{host}");
+        }
+    }
+}

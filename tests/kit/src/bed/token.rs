@@ -101,7 +101,6 @@ impl TokenServer {
         let access = Vec::from_iter(access);
         let pem = fs::read_to_string(&self.certificate).map_err(|error| BedError::file(&self.certificate, &error))?;
         let certificate: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        #[expect(clippy::disallowed_methods, reason = "a registry compares with its own wall clock")]
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let header = json!({"alg": "RS256", "typ": "JWT", "x5c": [certificate]});
         let claims = json!({
