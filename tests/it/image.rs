@@ -125,3 +125,25 @@ fn a_huge_context_is_refused_before_anything_is_sent() {
     );
     assert!(made.events.is_empty(), "nothing was sent");
 }
+
+#[test]
+fn an_engine_that_is_too_old_is_told() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.engine = Some(format!("tcp://{}", faulty::old_engine()));
+    let made = shop.make();
+    insta::assert_snapshot!(made.failure().render(), @"
+    error: the Docker Engine 19.03.15 (API 1.40) is too old to build images
+      hint: use Docker Engine 20.10 or later
+      reason: docker_unavailable (exit code 20)
+    ");
+}
+
+#[test]
+fn an_engine_that_is_reached_by_tcp_is_told_when_it_is_gone() {
+    let mut shop = Shop::open("FROM scratch\nCOPY hello /\n");
+    shop.engine = Some("tcp://127.0.0.1:1".to_owned());
+    let made = shop.make();
+    let text = made.failure().render();
+    assert!(text.contains("the Docker Engine at tcp://127.0.0.1:1 does not answer"), "{text}");
+    assert!(text.contains("(`DOCKER_HOST`)"), "{text}");
+}

@@ -123,3 +123,19 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
     std::io::copy(&mut upstream, &mut client)?;
     client.shutdown(Shutdown::Both)
 }
+
+/// An engine that says its version and nothing else; gives its address.
+pub(crate) fn old_engine() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _ = client.read(&mut head);
+            let version = r#"{"Version":"19.03.15","ApiVersion":"1.40","Os":"linux","Arch":"amd64"}"#;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+            let _ = write!(client, "{head}\r\nContent-Length: {}\r\n\r\n{version}", version.len());
+        }
+    });
+    address
+}

@@ -28,6 +28,8 @@ pub(crate) struct Shop {
     pub(crate) mode: BuildMode,
     /// Where the image goes: the registry, or a door to it.
     pub(crate) door: SocketAddr,
+    /// Another engine than the machine's, as `tcp://…`.
+    pub(crate) engine: Option<String>,
     /// Cancels so long after the start.
     pub(crate) cancel_after: Option<Duration>,
     runtime: tokio::runtime::Runtime,
@@ -64,7 +66,18 @@ impl Shop {
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (credentials, mode) = (Credentials::default(), BuildMode::Auto);
-        Self { door: registry.address(), cancel_after: None, machine, dir, registry, credentials, spec, mode, runtime }
+        Self {
+            door: registry.address(),
+            engine: None,
+            cancel_after: None,
+            machine,
+            dir,
+            registry,
+            credentials,
+            spec,
+            mode,
+            runtime,
+        }
     }
 
     pub(crate) fn repository(&self) -> Repository {
@@ -107,7 +120,8 @@ impl Shop {
 
     /// As the action does: ask the registry, decide, build where needed.
     pub(crate) fn make(&self) -> Made {
-        let engine = Engine::new(&docker_host(&self.machine)).expect("an engine");
+        let engine =
+            Engine::new(&self.engine.clone().unwrap_or_else(|| docker_host(&self.machine))).expect("an engine");
         let (mut events, mut told) = event_channel();
         let (canceller, cancel) = cancel_channel();
         let repository = self.repository();
