@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::deploy::telling;
+use super::early;
 use super::image::{self, Source};
 use super::load::Connected;
 use super::settings::{self, Settings};
@@ -19,8 +20,11 @@ use crate::env::{Env, GITHUB_EVENT_PATH};
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::Failure;
+use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, CommentOn, Ending, Files, Out, Publisher, Run, Story, annotation};
+use crate::report::{
+    self, Annotation, CommentOn, Ended, Ending, Files, Out, Publisher, Run, Story, annotation, failed, last_line,
+};
 use crate::signing::AgentKey;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
 
@@ -30,6 +34,8 @@ const REPORTING: Duration = Duration::from_secs(30);
 const REPORTING_CANCELLED: Duration = Duration::from_secs(5);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.
 const SHOWN: usize = 500;
+/// Why the plan of a fork's pull request says nothing of what runs.
+const NO_KEY: &str = "the run of a fork has no key for the agent";
 
 /// All that a run is about, read and checked.
 struct Task {
@@ -40,11 +46,28 @@ struct Task {
     settings: Settings,
 }
 
+impl Task {
+    /// Whether the run changes nothing.
+    fn only_looks(&self) -> bool {
+        self.verb == Verb::Plan || self.inputs.dry_run
+    }
+}
+
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // Before anything else can print a secret.
     Out.text(&masks(vars));
-    let Some(task) = prepare(vars)? else { return Ok(()) };
+    let task = match prepare(vars) {
+        Ok(Ready::Task(task)) => *task,
+        Ok(Ready::Nothing(why)) => {
+            early::end(vars, Ok(why));
+            return Ok(());
+        }
+        Err(failure) => {
+            early::end(vars, Err(&failure));
+            return Err(failure);
+        }
+    };
     let mut publisher = begin(&task);
     let mut nothing_to_do = false;
     let result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do).await;
@@ -54,16 +77,29 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
         _ => REPORTING,
     };
     let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure };
+    let conclusion = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() }.conclusion();
     for sentence in publisher.finish(&ending, limit).await {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
+    let environment = Some(&task.settings.environment);
+    if let Some(failure) = failure {
+        Out.text(&failed(&conclusion, environment, failure));
+    }
+    Out.text(&last_line(&conclusion, environment));
     result
 }
 
 static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
-/// Reads everything; `None`, said in a sentence, where there is nothing to do.
-fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
+/// What reading everything gives.
+enum Ready {
+    /// Something is to be done.
+    Task(Box<Task>),
+    /// Nothing is, for the reason that the sentence gives.
+    Nothing(&'static str),
+}
+
+fn prepare(vars: &BTreeMap<String, String>) -> Result<Ready, Failure> {
     let context = GitHubContext::read(vars)?;
     let inputs = Inputs::read(vars)?;
     let (commit, usual) = match read_event(&context, &payload(vars)?)? {
@@ -71,15 +107,11 @@ fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
         Event::Plan(commit) => (commit, Verb::Plan),
         Event::Nothing(why) => {
             Out.text(&format!("{why}\n"));
-            return Ok(None);
+            return Ok(Ready::Nothing(why));
         }
     };
     let verb = inputs.command.unwrap_or(usual);
-    if commit.from_fork {
-        if verb == Verb::Plan {
-            Out.text("the pull request comes from a fork: its run has no key for the agent, so there is no plan\n");
-            return Ok(None);
-        }
+    if commit.from_fork && verb != Verb::Plan {
         return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
             .hint("leave out the input `command` on `pull_request`, or merge it first"));
     }
@@ -88,7 +120,7 @@ fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
     for sentence in &settings.overrides {
         Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
     }
-    Ok(Some(Task { context, inputs, commit, verb, settings }))
+    Ok(Ready::Task(Box::new(Task { context, inputs, commit, verb, settings })))
 }
 
 fn payload(vars: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
@@ -120,7 +152,7 @@ fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config
     for problem in problems.list() {
         let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
         Out.text(&annotation(&Annotation {
-            file: &name,
+            file: Some(&name),
             line: u64::try_from(problem.at.line).ok(),
             title: "configuration",
             message: &format!("{}{hint}", problem.message),
@@ -132,14 +164,16 @@ fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config
 
 fn begin(task: &Task) -> Publisher {
     let Task { context, inputs, commit, settings, .. } = task;
-    let github = inputs.github_token.as_ref().and_then(|token| {
+    // The token of a fork's run may only read.
+    let github = inputs.github_token.as_ref().filter(|_| !commit.from_fork).and_then(|token| {
         GitHub::new(&context.api_url, context.repository.clone(), token)
             .map_err(|error| Out.text(&format!("not reported: {}\n", one_line(&error.to_string(), SHOWN))))
             .ok()
     });
     let comment = commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
     let (app, environment) = (settings.app.clone(), settings.environment.clone());
-    let story = Story::new(app, environment, commit.head.clone(), context.run_url());
+    let mut story = Story::new(app, environment, commit.head.clone(), context.run_url());
+    story.plan_only = task.only_looks();
     let files = Files { output: context.output.clone(), summary: context.summary.clone() };
     Publisher::begin(github, Run { id: context.run_id, attempt: context.run_attempt, comment }, files, story)
 }
@@ -153,29 +187,31 @@ async fn work(
     nothing_to_do: &mut bool,
 ) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
+    if commit.from_fork {
+        preview(task, publisher, image::origin(settings, inputs, commit)?, Running::NotAsked(NO_KEY));
+        return Ok(());
+    }
     let deadline = Instant::now() + inputs.timeout;
     let connected = connect(task, env)?;
     let (mut events, mut reader) = execute::event_channel();
-    let only_looks = task.verb == Verb::Plan || inputs.dry_run;
     // An agent that does not answer is known before minutes go into a build.
-    let source = tokio::select! {
-        source = async {
-            connected.observe(None).await?;
-            match task.verb {
-                Verb::Rollback => Ok(None),
-                _ => image::find(settings, inputs, commit, context, env).await.map(Some),
-            }
-        } => source?,
-        () = cancel.first() => return Err(cancelled()),
+    let looking = async {
+        let status = connected.observe(None).await?;
+        let source = match task.verb {
+            Verb::Rollback => None,
+            _ => Some(image::find(settings, inputs, commit, context, env).await?),
+        };
+        Ok((status, source))
     };
+    let (status, source) = bounded(looking, deadline, cancel).await?;
+    if let Some(url) = address(&status) {
+        publisher.address(url);
+    }
     let want = match source {
         None => Wanted::Rollback,
         Some(Source::Known(image)) => Wanted::Image(image),
-        Some(Source::Wanted(wanted)) if only_looks => {
-            Out.text(&format!(
-                "`{}` is not built yet: its digest, and so the plan, is known after the push\n",
-                wanted.name
-            ));
+        Some(Source::Wanted(wanted)) if task.only_looks() => {
+            preview(task, publisher, wanted.origin(commit), Running::Known(running(&status)));
             return Ok(());
         }
         Some(Source::Wanted(wanted)) => {
@@ -183,15 +219,12 @@ async fn work(
             Wanted::Image(telling(making, &mut reader, |event| tell(publisher, event)).await?)
         }
     };
-    let planned = tokio::select! {
-        planned = connected.plan(&want) => planned?,
-        () = cancel.first() => return Err(cancelled()),
-    };
+    let planned = bounded(connected.plan(&want), deadline, cancel).await?;
     Out.text(&render::text(&planned.report));
     publisher.plan(&planned.report);
     let plan = planned.executable()?;
     *nothing_to_do = !planned.report.changed;
-    if plan.steps.is_empty() || only_looks {
+    if plan.steps.is_empty() || task.only_looks() {
         return Ok(());
     }
     let mut cx = Context {
@@ -211,13 +244,40 @@ async fn work(
 fn tell(publisher: &mut Publisher, stamped: &Stamped) {
     Out.text(&report::lines(stamped));
     if let DeployEvent::Problem { file, line, message } = &stamped.event {
-        Out.text(&annotation(&Annotation { file, line: *line, title: "build", message }));
+        Out.text(&annotation(&Annotation { file: Some(file), line: *line, title: "build", message }));
     }
     publisher.event(stamped);
 }
 
-fn cancelled() -> Failure {
-    Failure::new(Reason::Cancelled, "cancelled; nothing was changed")
+/// Reads end at a signal and at the deadline.
+async fn bounded<T>(
+    reading: impl Future<Output = Result<T, Failure>>,
+    deadline: Instant,
+    cancel: &Cancel,
+) -> Result<T, Failure> {
+    tokio::select! {
+        read = reading => read,
+        () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Failure::new(Reason::TimedOut, "the time was over before the deployment began; nothing was changed")
+                .hint("raise `timeout`, or see why the registry or the agent is slow"))
+        }
+    }
+}
+
+/// Tells what is known where there can be no plan.
+fn preview(task: &Task, publisher: &mut Publisher, image: Origin, running: Running) {
+    let Settings { app, environment, target, .. } = &task.settings;
+    let preview = Preview {
+        app: app.clone(),
+        environment: environment.clone(),
+        service: target.service.clone(),
+        agent: target.agent.clone(),
+        image,
+        running,
+    };
+    Out.text(&render::preview_text(&preview));
+    publisher.preview(preview);
 }
 
 fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {

@@ -3,6 +3,7 @@
 mod action;
 mod agent;
 mod deploy;
+mod early;
 mod image;
 mod load;
 mod settings;

@@ -1,5 +1,7 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
+mod agree;
+mod flow;
 mod mistakes;
 mod step;
 mod user;

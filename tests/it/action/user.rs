@@ -9,6 +9,7 @@ use kit::github::GitHubDouble;
 use kit::runner::{Job, Told};
 use serde_json::{Value, json};
 
+use super::agree::agree;
 use crate::stage::{Setting, Stage};
 
 /// The job's token.
@@ -74,9 +75,13 @@ impl User {
         [&[("agent-key", self.key.as_str())], more].concat()
     }
 
-    /// Runs the action's step of a job to its end.
+    /// Runs the action's step of a job to its end, and checks that it tells one thing everywhere.
+    #[track_caller]
     pub(crate) fn run(&self, job: &mut Job, inputs: &[(&str, &str)]) -> Told {
-        job.step(Path::new(env!("CARGO_BIN_EXE_deploy-action")), &self.inputs(inputs)).expect("the step runs")
+        let told = job.step(Path::new(env!("CARGO_BIN_EXE_deploy-action")), &self.inputs(inputs));
+        let told = told.expect("the step runs");
+        agree(&told, &self.github);
+        told
     }
 
     /// A push of the commit that is checked out.

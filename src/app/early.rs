@@ -1,0 +1,31 @@
+//! Runs that end before it is known what is to be done where: the runner's files tell it as they tell every other end.
+//!
+//! Nothing is said at GitHub: a comment is found again by application and environment, and what is wrong may be what
+//! would name them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::domain::one_line;
+use crate::failure::Failure;
+use crate::report::{Early, Files, Out, failed, last_line};
+
+/// Longest sentence that is printed of an unreported thing, in characters.
+const SHOWN: usize = 500;
+
+/// Writes outputs and summary, and the log's last lines. `why` is a failure, or a sentence why nothing is done.
+pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Failure>) {
+    let given = |name: &str| vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let environment = given("INPUT_ENVIRONMENT").and_then(|name| name.parse().ok());
+    let early = Early { environment: environment.as_ref(), why };
+    let file = |name: &str| given(name).map(PathBuf::from);
+    let files = Files { output: file("GITHUB_OUTPUT"), summary: file("GITHUB_STEP_SUMMARY") };
+    for sentence in files.write(&early.outputs(), &early.summary()) {
+        Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
+    }
+    let conclusion = early.conclusion();
+    if let Err(failure) = why {
+        Out.text(&failed(&conclusion, early.environment, failure));
+    }
+    Out.text(&last_line(&conclusion, early.environment));
+}
