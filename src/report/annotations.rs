@@ -3,7 +3,7 @@
 use super::conclusion::Conclusion;
 use super::escape::{data, property};
 use super::story::Told;
-use crate::domain::EnvName;
+use crate::domain::{EnvName, Reason};
 use crate::failure::Failure;
 
 /// Longest message that a runner keeps, in characters.
@@ -34,7 +34,11 @@ pub fn annotation(annotation: &Annotation<'_>) -> String {
 /// The command for what ended the run: the run's page shows why, and what to do.
 #[must_use]
 pub fn failed(conclusion: &Conclusion, environment: Option<&EnvName>, failure: &Failure) -> String {
-    let told = Told::of(failure);
+    let mut told = Told::of(failure);
+    if failure.reason == Reason::ConfigInvalid {
+        // What is wrong in the file is annotated on its lines.
+        told.message.truncate(told.message.find('\n').unwrap_or(told.message.len()));
+    }
     let hint = told.hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
     let reason = failure.reason;
     let title = match environment {
@@ -47,7 +51,6 @@ pub fn failed(conclusion: &Conclusion, environment: Option<&EnvName>, failure: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Reason;
 
     #[test]
     fn a_problem_is_one_command() {
@@ -71,6 +74,11 @@ mod tests {
         assert_eq!(
             failed(&conclusion, environment.as_ref(), &failure),
             "::error title=staging%3A failed (key_invalid)::there is no key%0A::error::x: 50%25%0Amake one\n"
+        );
+        let config = Failure::new(Reason::ConfigInvalid, "`deploy.yml` has 2 problems\ndeploy.yml:1:1: x");
+        assert_eq!(
+            failed(&conclusion, None, &config),
+            "::error title=failed (config_invalid)::`deploy.yml` has 2 problems\n"
         );
         let long = Failure::new(Reason::Bug, "%".repeat(9_000));
         assert_eq!(failed(&conclusion, None, &long).matches("%25").count(), 999, "each line is cut");

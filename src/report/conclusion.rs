@@ -38,7 +38,7 @@ impl Conclusion {
     /// the description of a deployment's status.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let reason = self.reason.filter(|reason| reason.as_str() != self.outcome);
+        let reason = self.reason.filter(|reason| (self.outcome, *reason) != ("cancelled", Reason::Cancelled));
         let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         let release = self.release.map(|number| format!(", release {number}")).unwrap_or_default();
         let digest = self.digest().map(|digest| format!(", {digest}")).unwrap_or_default();
