@@ -70,6 +70,9 @@ pub struct Holder {
     pub requested_by: String,
     /// Since when.
     pub since: Timestamp,
+    /// The caller's key; absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// What is asked for.
@@ -350,6 +353,9 @@ pub struct HistoryEntry {
     /// Who asked for it.
     #[serde(default)]
     pub requested_by: String,
+    /// The caller's key; absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// A service's deployments, newest first.

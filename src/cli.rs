@@ -1,7 +1,7 @@
 //! The command line. Values are checked here, so that a mistake is a usage error (exit 2) before anything else happens.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,6 +28,8 @@ pub struct Cli {
 pub enum Entry {
     /// By a runner, as the action.
     Action,
+    /// By a runner, as the action's post step.
+    Post,
     /// By somebody with a command.
     Command(Box<Cli>),
 }
@@ -37,6 +39,8 @@ impl Entry {
     #[must_use]
     pub fn of(args: &[OsString], in_actions: bool) -> Self {
         match args {
+            // A runner passes one word as the entry point and no arguments: a link's name tells the two steps apart.
+            [name] if in_actions && Path::new(name).file_name() == Some(OsStr::new("post")) => Self::Post,
             [_] if in_actions => Self::Action,
             _ => Self::Command(Box::new(Cli::parse_from(args))),
         }
@@ -47,7 +51,7 @@ impl Entry {
     pub fn default_log(&self) -> &'static str {
         match self {
             Self::Command(cli) => cli.default_log(),
-            Self::Action => "warn",
+            Self::Action | Self::Post => "warn",
         }
     }
 }
@@ -264,6 +268,8 @@ mod tests {
         let entry =
             |args: &[&str], in_actions| Entry::of(&args.iter().map(OsString::from).collect::<Vec<_>>(), in_actions);
         assert!(matches!(entry(&["/deploy-action"], true), Entry::Action));
+        assert!(matches!(entry(&["/post"], true), Entry::Post));
+        assert!(matches!(entry(&["/post", "status", "staging"], true), Entry::Command(_)));
         assert!(matches!(entry(&["deploy-action", "status", "staging"], true), Entry::Command(_)));
     }
 

@@ -93,7 +93,7 @@ pub const ALL: &[EnvVar] = &[
 ];
 
 /// What the variables begin with that a runner sets for an action.
-const OF_RUNNER: &[&str] = &["INPUT_", "GITHUB_"];
+const OF_RUNNER: &[&str] = &["INPUT_", "GITHUB_", "STATE_"];
 
 /// The variables that `docker compose` gets from the agent: nothing else of its environment.
 const FOR_COMPOSE: &[EnvVar] = &[PATH, HOME, DOCKER_HOST, DOCKER_CONFIG];

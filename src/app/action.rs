@@ -1,7 +1,6 @@
 //! The program as a GitHub action: from event and inputs to an image, and from there as every other deployment.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,48 +9,32 @@ use super::deploy::telling;
 use super::early;
 use super::image::{self, Source};
 use super::load::Connected;
-use super::settings::{self, Settings};
+use super::settings::Settings;
+use super::state;
+use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
-use crate::clients::github::GitHub;
-use crate::config::{self, Config};
 use crate::domain::{IdempotencyKey, Reason, one_line};
-use crate::env::{Env, GITHUB_EVENT_PATH};
+use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{
-    self, Annotation, CommentOn, Ended, Ending, Files, Out, Publisher, Run, Story, annotation, failed, last_line,
-};
+use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation, failed, last_line};
 use crate::signing::AgentKey;
-use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event};
+use crate::trigger::{Inputs, Verb, masks};
 
 /// Longest wait for GitHub after the deployment ended.
 const REPORTING: Duration = Duration::from_secs(30);
-/// The same where somebody cancelled: a runner kills the step 7.5 s after its first signal.
-const REPORTING_CANCELLED: Duration = Duration::from_secs(5);
+/// When the work ends at the latest after the first signal, whatever hangs.
+const WORKING_CANCELLED: Duration = Duration::from_secs(5);
+/// When the report ends after the first signal: a runner kills the step 7.5 s after it.
+const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.
 const SHOWN: usize = 500;
 /// Why the plan of a fork's pull request says nothing of what runs.
 const NO_KEY: &str = "the run of a fork has no key for the agent";
-
-/// All that a run is about, read and checked.
-struct Task {
-    context: GitHubContext,
-    inputs: Inputs,
-    commit: Commit,
-    verb: Verb,
-    settings: Settings,
-}
-
-impl Task {
-    /// Whether the run changes nothing.
-    fn only_looks(&self) -> bool {
-        self.verb == Verb::Plan || self.inputs.dry_run
-    }
-}
 
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
@@ -70,112 +53,47 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     };
     let mut publisher = begin(&task);
     let mut nothing_to_do = false;
-    let result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do).await;
-    let failure = result.as_ref().err();
-    let limit = match failure.map(|failure| failure.reason) {
-        Some(Reason::Cancelled) => REPORTING_CANCELLED,
-        _ => REPORTING,
+    let result = tokio::select! {
+        biased;
+        result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do) => result,
+        () = cancel.first_and(WORKING_CANCELLED) => Err(left()),
     };
-    let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure };
-    let conclusion = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() }.conclusion();
-    for sentence in publisher.finish(&ending, limit).await {
+    let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure: result.as_ref().err() };
+    let last = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() };
+    let unreported = tokio::select! {
+        biased;
+        unreported = publisher.finish(&ending, REPORTING) => unreported,
+        () = cancel.first_and(REPORTING_CANCELLED) => {
+            vec!["GitHub did not take the whole report in the time that a runner gives".to_owned()]
+        }
+    };
+    if last.is_settled() && unreported.is_empty() {
+        state::keep_closed(vars);
+    }
+    for sentence in unreported {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
     let environment = Some(&task.settings.environment);
-    if let Some(failure) = failure {
+    let conclusion = last.conclusion();
+    if let Some(failure) = ending.failure {
         Out.text(&failed(&conclusion, environment, failure));
     }
     Out.text(&last_line(&conclusion, environment));
     result
 }
 
-static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
-
-/// What reading everything gives.
-enum Ready {
-    /// Something is to be done.
-    Task(Box<Task>),
-    /// Nothing is, for the reason that the sentence gives.
-    Nothing(&'static str),
+/// Work that does not heed the signal is dropped.
+fn left() -> Failure {
+    Failure::new(Reason::Unknown, "cancelled while something did not answer; what the agent took on it ends by itself")
+        .kind(Kind::Cancelled)
+        .hint("`deploy-action status <environment>` shows what serves")
 }
 
-fn prepare(vars: &BTreeMap<String, String>) -> Result<Ready, Failure> {
-    let context = GitHubContext::read(vars)?;
-    let inputs = Inputs::read(vars)?;
-    let (commit, usual) = match read_event(&context, &payload(vars)?)? {
-        Event::Deploy(commit) => (commit, Verb::Deploy),
-        Event::Plan(commit) => (commit, Verb::Plan),
-        Event::Nothing(why) => {
-            Out.text(&format!("{why}\n"));
-            return Ok(Ready::Nothing(why));
-        }
-    };
-    let verb = inputs.command.unwrap_or(usual);
-    if commit.from_fork && verb != Verb::Plan {
-        return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
-            .hint("leave out the input `command` on `pull_request`, or merge it first"));
-    }
-    let config = read_config(&inputs, &context)?;
-    let settings = settings::merge(config.as_ref(), &inputs, &context)?;
-    for sentence in &settings.overrides {
-        Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
-    }
-    Ok(Ready::Task(Box::new(Task { context, inputs, commit, verb, settings })))
-}
-
-fn payload(vars: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
-    let unreadable = |why: std::io::Error| {
-        Failure::new(Reason::Usage, "the event's payload cannot be read")
-            .because(why)
-            .hint(format!("`{}` names its file", GITHUB_EVENT_PATH.name))
-    };
-    let path = vars.get(GITHUB_EVENT_PATH.name).ok_or_else(|| unreadable(std::io::ErrorKind::NotFound.into()))?;
-    fs::read(path).map_err(unreadable)
-}
-
-/// The file, where there is one. Its problems become annotations, each on its line.
-fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config>, Failure> {
-    let name = inputs.config.as_ref().map_or_else(|| "deploy.yml".to_owned(), |path| path.display().to_string());
-    let text = match fs::read_to_string(context.workspace.join(&name)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && inputs.config.is_none() => return Ok(None),
-        Err(error) => {
-            return Err(Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
-                .because(error)
-                .hint("check the repository out before this step; `config` is relative to it"));
-        }
-    };
-    let problems = match config::parse(&name, &text) {
-        Ok(config) => return Ok(Some(config)),
-        Err(problems) => problems,
-    };
-    for problem in problems.list() {
-        let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        Out.text(&annotation(&Annotation {
-            file: Some(&name),
-            line: u64::try_from(problem.at.line).ok(),
-            title: "configuration",
-            message: &format!("{}{hint}", problem.message),
-        }));
-    }
-    let all = problems.to_string();
-    Err(Failure::new(Reason::ConfigInvalid, format!("{}\n{}", problems.summary(), all.trim_end())))
-}
+pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
 fn begin(task: &Task) -> Publisher {
-    let Task { context, inputs, commit, settings, .. } = task;
-    // The token of a fork's run may only read.
-    let github = inputs.github_token.as_ref().filter(|_| !commit.from_fork).and_then(|token| {
-        GitHub::new(&context.api_url, context.repository.clone(), token)
-            .map_err(|error| Out.text(&format!("not reported: {}\n", one_line(&error.to_string(), SHOWN))))
-            .ok()
-    });
-    let comment = commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
-    let (app, environment) = (settings.app.clone(), settings.environment.clone());
-    let mut story = Story::new(app, environment, commit.head.clone(), context.run_url());
-    story.plan_only = task.only_looks();
-    let files = Files { output: context.output.clone(), summary: context.summary.clone() };
-    Publisher::begin(github, Run { id: context.run_id, attempt: context.run_attempt, comment }, files, story)
+    let files = Files { output: task.context.output.clone(), summary: task.context.summary.clone() };
+    Publisher::begin(client(task), run_of(task), files, task.story())
 }
 
 /// Image, plan, deployment: each told as it happens.
@@ -194,6 +112,7 @@ async fn work(
     let deadline = Instant::now() + inputs.timeout;
     let connected = connect(task, env)?;
     let (mut events, mut reader) = execute::event_channel();
+    let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
     let looking = async {
         let status = connected.observe(None).await?;
@@ -222,6 +141,7 @@ async fn work(
     let planned = bounded(connected.plan(&want), deadline, cancel).await?;
     Out.text(&render::text(&planned.report));
     publisher.plan(&planned.report);
+    state::keep_plan(vars, &planned.report);
     let plan = planned.executable()?;
     *nothing_to_do = !planned.report.changed;
     if plan.steps.is_empty() || task.only_looks() {
@@ -237,7 +157,13 @@ async fn work(
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
         credential: credential(inputs, env)?,
     };
-    let finish = telling(execute::run(plan, &mut cx), &mut reader, |event| tell(publisher, event)).await?;
+    let told = |stamped: &Stamped| {
+        if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
+            state::keep_deployment(vars, deployment);
+        }
+        tell(publisher, stamped);
+    };
+    let finish = telling(execute::run(plan, &mut cx), &mut reader, told).await?;
     finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
 }
 
@@ -280,7 +206,7 @@ fn preview(task: &Task, publisher: &mut Publisher, image: Origin, running: Runni
     publisher.preview(preview);
 }
 
-fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
+pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
     let missing = || {
         Failure::new(Reason::KeyInvalid, "there is no agent key: the input `agent-key` is not set")
             .hint("keep the key as a secret and give it as `agent-key: ${{ secrets.DEPLOY_AGENT_KEY }}`")
@@ -305,15 +231,14 @@ fn credential(inputs: &Inputs, env: &Env) -> Result<Option<PullCredential>, Fail
 }
 
 /// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
-/// that was planned for: `act` gives every run the same number.
+/// that was planned for.
 fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failure> {
-    let GitHubContext { run_id, run_attempt, .. } = task.context;
     let what = match want {
         Wanted::Image(image) => image.digest().short(),
         Wanted::Rollback => "rollback",
     };
     let seen =
         plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
-    let key = format!("run:{run_id}:{run_attempt}:{what}:{seen}:{}", task.settings.target.service);
+    let key = format!("{}{what}:{seen}:{}", task.key_begins(), task.settings.target.service);
     key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::state;
 use crate::domain::one_line;
 use crate::failure::Failure;
 use crate::report::{Early, Files, Out, failed, last_line};
@@ -13,8 +14,9 @@ use crate::report::{Early, Files, Out, failed, last_line};
 /// Longest sentence that is printed of an unreported thing, in characters.
 const SHOWN: usize = 500;
 
-/// Writes outputs and summary, and the log's last lines. `why` is a failure, or a sentence why nothing is done.
+/// Writes outputs and summary, and the log's last lines; the post step has nothing to close. `why` is a failure, or a sentence why nothing is done.
 pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Failure>) {
+    state::keep_closed(vars);
     let given = |name: &str| vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let environment = given("INPUT_ENVIRONMENT").and_then(|name| name.parse().ok());
     let early = Early { environment: environment.as_ref(), why };

@@ -6,7 +6,10 @@ mod deploy;
 mod early;
 mod image;
 mod load;
+mod post;
 mod settings;
+mod state;
+mod task;
 mod views;
 
 use crate::cli::{Cli, Command, Entry, Files};
@@ -23,6 +26,10 @@ use crate::trigger::Trigger;
 pub async fn run(entry: &Entry, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     match entry {
         Entry::Action => action::run(env, cancel).await,
+        Entry::Post => {
+            post::run(env, &cancel).await;
+            Ok(())
+        }
         Entry::Command(cli) => command(cli, env, cancel).await,
     }
 }

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::http_url::{HttpUrl, HttpUrlError};
 use super::private_net::is_private_address;
+use super::text_type::text_type;
 
 /// An agent's base URL without a trailing slash: scheme, host, optional port and base path.
 ///
 /// `http` is accepted for loopback and private addresses only: requests are signed, but a pull credential in the
 /// body would cross a public network in the clear.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AgentUrl {
     text: String,
     base_path: usize,
@@ -99,11 +103,7 @@ impl fmt::Display for AgentUrl {
     }
 }
 
-impl fmt::Debug for AgentUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+text_type!(AgentUrl, AgentUrlError);
 
 #[cfg(test)]
 mod tests {

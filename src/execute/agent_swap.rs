@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Context, Finish};
 use crate::agent_api::{API, DeployRequest, Deployment, Events, MAX_WAIT};
@@ -15,8 +15,9 @@ use crate::event::{DeployEvent, Phase};
 use crate::failure::{Failure, Kind};
 use crate::plan::AgentSwap;
 
-/// How long a cancelled run still watches for the end.
-const LET_GO: Duration = Duration::from_secs(5);
+/// How long a cancelled run still watches for the end, from its first signal on. A runner kills the step 7.5 s after it,
+/// and the end has to be reported before that.
+const LET_GO: Duration = Duration::from_secs(4);
 /// Pause after a lost connection, and after a page that came at once and was empty.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -44,21 +45,21 @@ async fn submit(swap: &AgentSwap, cx: &Context<'_>) -> Result<Deployment, Failur
         credential: cx.credential.clone(),
     };
     let impatient = async {
-        cx.cancel.first().await;
         tokio::select! {
             () = cx.cancel.second() => {}
-            () = sleep(LET_GO) => {}
+            () = cx.cancel.first_and(LET_GO) => {}
         }
     };
     tokio::select! {
         answer = cx.agent.submit(&swap.app, &swap.service, &request) => answer,
-        () = impatient => Err(unsure(Reason::Cancelled)),
-        () = sleep_until(cx.deadline) => Err(unsure(Reason::TimedOut)),
+        () = impatient => Err(unsure(Kind::Cancelled)),
+        () = sleep_until(cx.deadline) => Err(unsure(Kind::TimedOut)),
     }
 }
 
-fn unsure(reason: Reason) -> Failure {
-    Failure::new(reason, "stopped while the deployment was being handed over; the agent may have accepted it")
+fn unsure(kind: Kind) -> Failure {
+    Failure::new(Reason::Unknown, "stopped while the deployment was being handed over; the agent may have accepted it")
+        .kind(kind)
         .hint("`deploy-action status <environment>` shows whether it runs; the same `--idempotency-key` joins it")
 }
 
@@ -159,9 +160,9 @@ impl Watch {
 
     /// The first signal: ask the agent to abandon the deployment.
     async fn cancel(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        let until = Instant::now() + LET_GO;
+        let until = cx.cancel.since() + LET_GO;
         let answer = tokio::select! {
-            answer = timeout(LET_GO, cx.agent.cancel(&self.id)) => answer,
+            answer = timeout_at(until, cx.agent.cancel(&self.id)) => answer,
             () = cx.cancel.second() => return Err(self.left()),
         };
         let too_late = match answer {
@@ -220,6 +221,6 @@ impl Watch {
 }
 
 /// Failures that an agent's restart explains: nothing listens, a proxy answers in its place, it is not ready yet.
-fn passes(failure: &Failure) -> bool {
+pub(super) fn passes(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::AgentUnreachable | Reason::AgentUnexpected | Reason::Unavailable)
 }

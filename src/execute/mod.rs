@@ -4,6 +4,7 @@
 
 mod agent_swap;
 mod cancel;
+mod close;
 mod emit;
 mod finish;
 pub mod image;
@@ -21,6 +22,7 @@ use crate::failure::Failure;
 use crate::plan::{Plan, Step};
 
 pub use cancel::{Cancel, Canceller, channel as cancel_channel};
+pub use close::close;
 pub use emit::{Emitter, channel as event_channel};
 pub use finish::Finish;
 

@@ -231,3 +231,42 @@ async fn a_deadline_says_what_was_left_running() {
     let failure = run.go().await.0.unwrap_err();
     assert!(failure.message.ends_with("the agent has not answered since it was accepted"), "{failure}");
 }
+
+/// What closing `d-1` came to, and what was told.
+async fn closing(run: &Run, span: Duration) -> (Result<Option<Finish>, Failure>, Vec<Stamped>) {
+    let (mut events, mut reader) = event_channel();
+    let id = "d-1".parse().unwrap();
+    let end = close(&run.client, &id, &mut events, &run.cancel, Instant::now() + span).await;
+    let mut told = Vec::new();
+    while let Ok(stamped) = reader.try_recv() {
+        told.push(stamped);
+    }
+    (end, told)
+}
+
+#[tokio::test]
+async fn a_deployment_whose_run_is_gone_is_given_up_and_told_from_its_beginning() {
+    let after = [Poll::Fault(502, "bad gateway"), Poll::Page(GATE), Poll::Page(CANCELLED)];
+    let run = Run::new(Script { after_cancel: after.into(), ..Script::default() }).await;
+    let (end, told) = closing(&run, Duration::from_secs(30)).await;
+    assert_eq!(end.unwrap().unwrap().outcome, Outcome::Cancelled);
+    assert!(notes(&told)[0].contains("gives the deployment up"), "{told:?}");
+    assert_eq!((told.len(), run.script.lock().unwrap().cancelled), (4, 1), "{told:?}");
+}
+
+#[tokio::test]
+async fn closing_ends_with_its_time_or_a_signal() {
+    let hold = || Script { after_cancel: [Poll::Hold(Duration::from_secs(60))].into(), ..Script::default() };
+    let (end, _) = closing(&Run::new(hold()).await, Duration::from_millis(300)).await;
+    assert_eq!(end.unwrap(), None);
+    let run = Run::new(hold()).await;
+    run.canceller.ask();
+    assert_eq!(closing(&run, Duration::from_secs(30)).await.0.unwrap(), None);
+}
+
+#[tokio::test]
+async fn closing_what_the_agent_does_not_know_fails() {
+    let unknown = (404, r#"{"code":"unknown_deployment","message":"there is no deployment `d-1`"}"#);
+    let run = Run::new(Script { cancel: Some(unknown), ..Script::default() }).await;
+    assert_eq!(closing(&run, Duration::from_secs(30)).await.0.unwrap_err().reason, Reason::UnknownDeployment);
+}

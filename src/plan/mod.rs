@@ -11,6 +11,8 @@ pub mod render;
 mod tests;
 mod vps;
 
+use serde::{Deserialize, Serialize};
+
 use crate::agent_api::{Blocker, Gate, ServiceStatus, Wanted};
 use crate::config::Target;
 use crate::domain::{AgentUrl, AppName, EnvName, ImageRef, Reason, ServiceName};
@@ -85,7 +87,7 @@ pub struct Planned {
 }
 
 /// One version of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// The release's number, where it has one.
     pub release: Option<u64>,
@@ -98,7 +100,7 @@ pub struct Version {
 }
 
 /// What a line of the plan does to what is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mark {
     /// Something is made.
     Add,
@@ -124,7 +126,7 @@ impl Mark {
 }
 
 /// One line of the plan: a phase of the swap and what it does here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// What it does to what is there.
     pub mark: Mark,
@@ -135,7 +137,7 @@ pub struct Action {
 }
 
 /// Whether requests are expected to fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Downtime {
     /// True where some are.
     pub expected: bool,
@@ -144,7 +146,7 @@ pub struct Downtime {
 }
 
 /// The plan as it is shown. Holds text from outside: renderers escape it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanReport {
     /// The environment.
     pub environment: EnvName,

@@ -48,6 +48,12 @@ pub fn failed(conclusion: &Conclusion, environment: Option<&EnvName>, failure: &
     annotation(&Annotation { file: None, line: None, title: &title, message: &format!("{}{hint}", told.message) })
 }
 
+/// The workflow command for a sentence that asks for attention and fails nothing.
+#[must_use]
+pub fn warning(message: &str) -> String {
+    format!("::warning::{}\n", data(message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,11 @@ const LONGEST_PLAN: usize = 30_000;
 /// Most lines of a failure's sentence that are shown: many things can be wrong with a configuration.
 const LONGEST_WHY: usize = 40;
 
+/// What the headlines begin with that are not a run's last word.
+const RUNNING: &str = "⏳";
+const LET_GO: &str = "⏹️ Run cancelled";
+const LOST: &str = "❓ Deployment";
+
 /// The first line of an environment's comment, by which it is found again.
 #[must_use]
 pub fn marker(app: &AppName, environment: &EnvName) -> String {
@@ -31,6 +36,13 @@ pub fn comment(story: &Story) -> String {
     let marker = marker(&story.app, &story.environment);
     let room = LONGEST - marker.chars().count() - 1;
     format!("{marker}\n{}", body(story, room))
+}
+
+/// Whether a comment of ours says that this run goes on, or that its end is not known: then somebody has to tell the end.
+pub(super) fn is_open(comment: &str, run_url: &str) -> bool {
+    let headline = comment.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or_default();
+    let open = [RUNNING, LET_GO, LOST].iter().any(|begin| headline.starts_with(begin));
+    open && comment.contains(&format!("[Run]({})", link(run_url)))
 }
 
 /// The report without the marker, at most `room` characters.
@@ -48,7 +60,8 @@ pub(super) fn body(story: &Story, room: usize) -> String {
 fn head(story: &Story) -> String {
     let mut out = format!("### {}\n\n", headline(story));
     let planned = story.verdict() == Verdict::Planned;
-    if !planned && !(story.plan_only && story.plan.is_none()) {
+    let nothing_known = story.plan_only && story.plan.is_none();
+    if !planned && !nothing_known {
         out.push_str(&table(story));
     }
     if let Some(told) = story.ended.as_ref().and_then(|ended| ended.failure.as_ref()) {
@@ -95,10 +108,10 @@ fn headline(story: &Story) -> String {
     let environment = markdown_code(story.environment.as_str());
     let release = story.model.release.or(story.model.proven).map(|number| format!(": release {number} serves"));
     match story.verdict() {
-        Verdict::Running if story.plan_only => format!("⏳ Planning for {environment}"),
+        Verdict::Running if story.plan_only => format!("{RUNNING} Planning for {environment}"),
         Verdict::Running => {
             let phase = story.model.current.map(|phase| format!(": {}", phase.as_str())).unwrap_or_default();
-            format!("⏳ Deploying to {environment}{phase}")
+            format!("{RUNNING} Deploying to {environment}{phase}")
         }
         Verdict::Planned => match &story.plan {
             Some(plan) if !plan.blockers.is_empty() => format!("🚫 Plan for {environment}: blocked"),
@@ -109,13 +122,14 @@ fn headline(story: &Story) -> String {
         Verdict::NothingToDo => format!("✅ Nothing to do for {environment}: what is wanted runs"),
         Verdict::RolledBack => format!("❌ Deployment to {environment} failed: the version from before serves"),
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
+        Verdict::Cancelled if story.plan_only => format!("⏹️ Plan for {environment} cancelled"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
-        Verdict::LetGo => format!("⏹️ Run cancelled: the agent finishes the deployment to {environment}"),
+        Verdict::LetGo => format!("{LET_GO}: the agent finishes the deployment to {environment}"),
         Verdict::Failed if story.plan_only && blocked(story) => format!("🚫 Plan for {environment}: blocked"),
         Verdict::Failed if story.plan_only => format!("❌ No plan for {environment}"),
         Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
         Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
-        Verdict::Lost => format!("❓ Deployment to {environment}: how it ended is not known"),
+        Verdict::Lost => format!("{LOST} to {environment}: how it ended is not known"),
     }
 }
 
@@ -163,20 +177,18 @@ fn foot(story: &Story) -> String {
         .map(|id| format!(", deployment {}", markdown_code(id.as_str())))
         .unwrap_or_default();
     let result = story.ended.as_ref().map(|_| format!("Result: {}. ", markdown_code(&story.conclusion().sentence())));
-    let open = story.url.as_ref().map(|url| format!(" {}.", link("Open", &url.to_string()))).unwrap_or_default();
+    let open = story.url.as_ref().map(|url| format!(" [Open]({}).", link(&url.to_string()))).unwrap_or_default();
     format!(
-        "\n<sub>{}Commit {}{deployment}.{open} {}</sub>\n",
+        "\n<sub>{}Commit {}{deployment}.{open} [Run]({})</sub>\n",
         result.unwrap_or_default(),
         markdown_code(story.commit.short()),
-        link("Run", &story.run_url)
+        link(&story.run_url)
     )
 }
 
-/// A link to an address that is one already; the escape keeps it one even if it is not.
-fn link(text: &str, url: &str) -> String {
-    let url: String =
-        url.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '(' | ')' | '<' | '>' | '@')).collect();
-    format!("[{text}]({url})")
+/// The address of the run is GitHub's own; the escape keeps it one even if it is not.
+fn link(url: &str) -> String {
+    url.replace(['(', ')', '<', '>', ' ', '\n', '\r'], "")
 }
 
 /// A container's look and its log, a line each.

@@ -21,7 +21,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Annotation, annotation, failed};
+pub use annotations::{Annotation, annotation, failed, warning};
 pub use comment::{comment, marker};
 pub use conclusion::Conclusion;
 pub use early::Early;
@@ -32,7 +32,7 @@ pub use log::{last_line, lines};
 pub use model::Model;
 pub use out::Out;
 pub use outputs::{Output, outputs};
-pub use publish::{CommentOn, Publisher, Run};
+pub use publish::{CommentOn, Late, Open, Publisher, Run};
 pub use status::status;
 pub use story::{Ended, Story, Told};
 pub use summary::summary;

@@ -2,6 +2,7 @@
 //!
 //! Whatever GitHub does, the deployment goes on and ends as it ends; what could not be told comes back as sentences.
 
+mod late;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -19,6 +20,7 @@ use crate::domain::{HttpUrl, PrNumber};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::plan::preview::Preview;
+pub use late::{Late, Open};
 use voice::Voice;
 
 /// Shortest time between two edits of the comment; first and last ones are not held back.

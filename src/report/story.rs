@@ -130,6 +130,12 @@ impl Story {
         }
     }
 
+    /// Whether its end leaves nothing to be told later.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.verdict(), Verdict::Running | Verdict::LetGo | Verdict::Lost)
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         let Some(ended) = &self.ended else { return Verdict::Running };
         match (self.model.outcome, &ended.failure) {
@@ -138,6 +144,8 @@ impl Story {
             (Some(Outcome::Cancelled), _) => Verdict::Cancelled,
             (Some(Outcome::Deployed), None) => Verdict::Deployed,
             (Some(Outcome::Unchanged), None) => Verdict::NothingToDo,
+            // It may have been handed over: nobody heard the answer.
+            (None, Some(told)) if told.reason == Reason::Unknown => Verdict::Lost,
             (None, Some(told)) if told.kind == Kind::Cancelled => {
                 // Without the agent's last word nobody knows that it stopped.
                 if self.model.deployment.is_some() { Verdict::LetGo } else { Verdict::Cancelled }

@@ -12,6 +12,7 @@ mod crash;
 mod image;
 mod proof;
 mod race;
+mod runner;
 mod secrets;
 mod swap;
 mod unit;

@@ -113,6 +113,7 @@ fn holder(running: &Running) -> Holder {
         service: running.accepted.service.clone(),
         requested_by: running.accepted.requested_by.clone(),
         since: running.accepted.at,
+        idempotency_key: Some(running.accepted.key.clone()),
     }
 }
 

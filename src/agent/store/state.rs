@@ -175,6 +175,7 @@ impl AppState {
             reason: ended.reason,
             release: release.filter(|_| ended.outcome == Outcome::Deployed),
             requested_by: accepted.requested_by.clone(),
+            idempotency_key: Some(accepted.key.clone()),
         };
         self.past.push(Past {
             service: accepted.service.clone(),

@@ -19,6 +19,15 @@ const READ: &str = "pull-requests: read";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommentId(pub u64);
 
+/// A comment of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OurComment {
+    /// Its number.
+    pub id: CommentId,
+    /// Its text, marker included.
+    pub text: String,
+}
+
 impl GitHub {
     /// The pull requests that a commit belongs to. Repeated.
     ///
@@ -56,8 +65,8 @@ impl GitHub {
                 result => return result.map(|()| known),
             }
         }
-        if let Some(found) = self.find_comment(pull_request, marker).await? {
-            return self.edit_comment(found, body).await.map(|()| found);
+        if let Some(found) = self.comment(pull_request, marker).await? {
+            return self.edit_comment(found.id, body).await.map(|()| found.id);
         }
         let call = Call {
             what: "creating the comment",
@@ -66,10 +75,15 @@ impl GitHub {
             body: json!({"body": body}),
             permission: WRITE,
         };
-        self.create(&call, id, move || self.find_comment(pull_request, marker)).await
+        let find = || async { Ok(self.comment(pull_request, marker).await?.map(|found| found.id)) };
+        self.create(&call, id, find).await
     }
 
-    async fn edit_comment(&self, comment: CommentId, body: &str) -> Result<(), GitHubError> {
+    /// Replaces a comment's text. Repeated.
+    ///
+    /// # Errors
+    /// It was refused, or GitHub does not answer.
+    pub async fn edit_comment(&self, comment: CommentId, body: &str) -> Result<(), GitHubError> {
         let call = Call {
             what: "editing the comment",
             method: Method::Patch,
@@ -80,7 +94,11 @@ impl GitHub {
         self.repeat(&call).await.map(|_| ())
     }
 
-    async fn find_comment(&self, pull_request: PrNumber, marker: &str) -> Result<Option<CommentId>, GitHubError> {
+    /// The comment that is ours: written by the token's owner, first line `marker`. Repeated.
+    ///
+    /// # Errors
+    /// It was refused, GitHub does not answer, or the conversation is too long to be looked through.
+    pub async fn comment(&self, pull_request: PrNumber, marker: &str) -> Result<Option<OurComment>, GitHubError> {
         let what = "looking for the comment";
         let viewer = self.viewer().await?;
         for page in 1..=PAGES {
@@ -99,7 +117,8 @@ impl GitHub {
                 author == Some(viewer) && first == Some(marker)
             };
             if let Some(found) = comments.iter().find(ours) {
-                return Ok(id(found));
+                let text = found.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
+                return Ok(id(found).map(|id| OurComment { id, text }));
             }
             if comments.len() < PAGE {
                 return Ok(None);

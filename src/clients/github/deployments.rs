@@ -126,7 +126,6 @@ impl GitHub {
     /// # Errors
     /// It was refused, or GitHub does not answer.
     pub async fn add_status(&self, deployment: DeploymentNumber, status: &DeploymentStatus) -> Result<(), GitHubError> {
-        let path = self.path(&format!("/deployments/{}/statuses", deployment.0));
         let description = one_line(&status.description, DESCRIPTION);
         let mut body = json!({
             "state": status.state.as_str(),
@@ -138,24 +137,58 @@ impl GitHub {
             body["environment_url"] = json!(url.to_string());
         }
         let what = "reporting the deployment's status";
-        let call = Call { what, method: Method::Post, path: path.clone(), body, permission: WRITE };
+        let path = self.path(&format!("/deployments/{}/statuses", deployment.0));
+        let call = Call { what, method: Method::Post, path, body, permission: WRITE };
         let read = |answer: &Value| answer.get("state").map(|_| ());
         let find = || async {
-            let look = Call {
-                what: "looking for the deployment's status",
-                method: Method::Get,
-                path: format!("{path}?per_page=100"),
-                body: Value::Null,
-                permission: WRITE,
-            };
-            let answer = self.repeat(&look).await?;
+            let statuses = self.statuses(deployment).await?;
             let same = |known: &Value| {
                 let text = |name: &str| known.get(name).and_then(Value::as_str);
                 text("state") == Some(status.state.as_str()) && text("description") == Some(&description)
             };
-            Ok(items(&answer, look.what)?.iter().any(same).then_some(()))
+            Ok(statuses.iter().any(same).then_some(()))
         };
         self.create(&call, read, find).await
+    }
+
+    /// The deployments of a commit to an environment that one run made, each with the agent's name for it. Repeated.
+    ///
+    /// # Errors
+    /// It was refused, or GitHub does not answer.
+    pub async fn deployments_of(
+        &self,
+        commit: &GitSha,
+        environment: &EnvName,
+        run_id: u64,
+        attempt: u32,
+    ) -> Result<Vec<(DeploymentNumber, DeploymentId)>, GitHubError> {
+        let all = self.list(commit, environment).await?;
+        let ours =
+            all.iter().filter_map(|known| Some((number(known)?, DeploymentPayload::read(known.get("payload")?)?)));
+        let ours = ours.filter(|(_, payload)| (payload.run_id, payload.attempt) == (run_id, attempt));
+        Ok(ours.map(|(number, payload)| (number, payload.deployment)).collect())
+    }
+
+    /// Whether a deployment has a status after which nothing is expected. Repeated.
+    ///
+    /// # Errors
+    /// It was refused, or GitHub does not answer.
+    pub async fn is_closed(&self, deployment: DeploymentNumber) -> Result<bool, GitHubError> {
+        let statuses = self.statuses(deployment).await?;
+        let state = |status: &Value| status.get("state").and_then(Value::as_str).map(str::to_owned);
+        let open = DeploymentState::InProgress.as_str();
+        Ok(statuses.iter().filter_map(state).any(|state| state != open && state != "queued" && state != "pending"))
+    }
+
+    async fn statuses(&self, deployment: DeploymentNumber) -> Result<Vec<Value>, GitHubError> {
+        let look = Call {
+            what: "looking for the deployment's status",
+            method: Method::Get,
+            path: self.path(&format!("/deployments/{}/statuses?per_page=100", deployment.0)),
+            body: Value::Null,
+            permission: WRITE,
+        };
+        Ok(items(&self.repeat(&look).await?, look.what)?.to_vec())
     }
 
     async fn find(
@@ -164,6 +197,11 @@ impl GitHub {
         environment: &EnvName,
         payload: &DeploymentPayload,
     ) -> Result<Option<DeploymentNumber>, GitHubError> {
+        let ours = |known: &&Value| known.get("payload").is_some_and(|known| payload.is(known));
+        Ok(self.list(commit, environment).await?.iter().find(ours).and_then(number))
+    }
+
+    async fn list(&self, commit: &GitSha, environment: &EnvName) -> Result<Vec<Value>, GitHubError> {
         let call = Call {
             what: "looking for the deployment",
             method: Method::Get,
@@ -172,8 +210,7 @@ impl GitHub {
             permission: WRITE,
         };
         let answer = self.repeat(&call).await?;
-        let ours = |known: &&Value| known.get("payload").is_some_and(|known| payload.is(known));
-        Ok(items(&answer, call.what)?.iter().find(ours).and_then(number))
+        Ok(items(&answer, call.what)?.to_vec())
     }
 }
 
@@ -182,12 +219,19 @@ impl DeploymentPayload {
         json!({"run_id": self.run_id, "attempt": self.attempt, "deployment": self.deployment.as_str()})
     }
 
-    /// GitHub returns an object as it came, or as the text of one.
     fn is(&self, known: &Value) -> bool {
-        match known {
-            Value::String(text) => serde_json::from_str::<Value>(text).is_ok_and(|known| known == self.document()),
-            known => *known == self.document(),
-        }
+        Self::read(known).as_ref() == Some(self)
+    }
+
+    /// GitHub returns an object as it came, or as the text of one. `None` for what somebody else wrote.
+    fn read(known: &Value) -> Option<Self> {
+        let parsed = known.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let known = parsed.as_ref().unwrap_or(known);
+        Some(Self {
+            run_id: known.get("run_id")?.as_u64()?,
+            attempt: known.get("attempt")?.as_u64()?.try_into().ok()?,
+            deployment: known.get("deployment")?.as_str()?.parse().ok()?,
+        })
     }
 }
 

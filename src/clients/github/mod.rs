@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use crate::domain::{RepoSlug, Secret};
 
-pub use comments::CommentId;
+pub use comments::{CommentId, OurComment};
 pub use deployments::{DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, NewDeployment};
 pub use error::{GitHubError, Trouble};
 

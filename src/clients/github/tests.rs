@@ -205,3 +205,21 @@ fn enterprise_servers_have_their_own_paths() {
     assert_eq!(place("https://git.example/api/v3/"), own("https://git.example", "/api/v3", "/api/graphql"));
     assert_eq!((place("ftp://x"), place("https://"), place("https://x/?y")), (None, None, None));
 }
+
+#[tokio::test]
+async fn a_run_finds_its_own_deployments_and_whether_they_are_closed() {
+    let bench = bench();
+    let ours = bench.client.create_deployment(&deployment()).await.unwrap();
+    let payload = DeploymentPayload { attempt: 2, ..deployment().payload };
+    bench.client.create_deployment(&NewDeployment { payload, ..deployment() }).await.unwrap();
+    let found = bench.client.deployments_of(&sha(), &deployment().environment, 9, 1).await.unwrap();
+    assert_eq!(found, [(ours, "d-1".parse().unwrap())]);
+
+    let begun = DeploymentStatus { state: DeploymentState::InProgress, ..status() };
+    bench.client.add_status(ours, &begun).await.unwrap();
+    assert!(!bench.client.is_closed(ours).await.unwrap());
+    bench.client.add_status(ours, &status()).await.unwrap();
+    // Whatever is said after it, and in whichever order GitHub lists them.
+    bench.client.add_status(ours, &DeploymentStatus { description: "again".to_owned(), ..begun }).await.unwrap();
+    assert!(bench.client.is_closed(ours).await.unwrap());
+}

@@ -199,6 +199,26 @@ fn headlines_tell_the_ends_apart() {
 }
 
 #[test]
+fn a_comment_is_open_until_its_run_told_the_end() {
+    let cancelled = Failure::new(Reason::Cancelled, "cancelled");
+    let lost = Failure::new(Reason::Unknown, "the answer was lost").kind(Kind::Cancelled);
+    for (open, ended, events, failure) in [
+        (true, false, vec![accepted()], None),
+        (true, true, vec![accepted(), DeployEvent::Switched], Some(&cancelled)),
+        (true, true, vec![], Some(&lost)),
+        (false, true, vec![], Some(&cancelled)),
+        (false, true, vec![accepted(), finished(Outcome::Cancelled, 3, OLD)], Some(&cancelled)),
+        (false, true, vec![accepted(), finished(Outcome::Deployed, 4, IMAGE)], None),
+    ] {
+        let mut story = story(events);
+        story.ended = ended.then(|| Ended::of(&Ending { changed: false, nothing_to_do: false, failure }));
+        let text = comment(&story);
+        assert_eq!((is_open(&text, &story.run_url), story.is_settled()), (open, !open), "{text}");
+        assert!(!is_open(&text, &format!("{}1", story.run_url)), "another run's");
+    }
+}
+
+#[test]
 fn the_tail_of_a_long_diagnosis_is_kept() {
     let log: Vec<String> = (0..4_000).map(|number| format!("{number} {}", "<".repeat(300))).collect();
     assert!(log.iter().map(String::len).sum::<usize>() > 1_000_000);

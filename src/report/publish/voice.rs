@@ -141,15 +141,9 @@ impl Deployment {
     }
 
     async fn close(&mut self, github: &GitHub, story: &Story) {
-        let state = match story.verdict() {
-            Verdict::Deployed | Verdict::NothingToDo => DeploymentState::Success,
-            Verdict::RolledBack => DeploymentState::Failure,
-            Verdict::Stranded | Verdict::Failed | Verdict::Lost => DeploymentState::Error,
-            Verdict::Cancelled => DeploymentState::Inactive,
-            Verdict::LetGo => DeploymentState::InProgress,
-            Verdict::Running | Verdict::Planned => return,
-        };
-        self.add(github, story, state, story.conclusion().sentence()).await;
+        if let Some((state, text)) = end(story) {
+            self.add(github, story, state, text).await;
+        }
     }
 
     async fn add(&mut self, github: &GitHub, story: &Story, state: DeploymentState, description: String) {
@@ -161,6 +155,19 @@ impl Deployment {
             note(&mut self.trouble, &what, &error);
         }
     }
+}
+
+/// How a deployment stands at the end; `None` where there is nothing to say.
+pub(super) fn end(story: &Story) -> Option<(DeploymentState, String)> {
+    let state = match story.verdict() {
+        Verdict::Deployed | Verdict::NothingToDo => DeploymentState::Success,
+        Verdict::RolledBack => DeploymentState::Failure,
+        Verdict::Stranded | Verdict::Failed | Verdict::Lost => DeploymentState::Error,
+        Verdict::Cancelled => DeploymentState::Inactive,
+        Verdict::LetGo => DeploymentState::InProgress,
+        Verdict::Running | Verdict::Planned => return None,
+    };
+    Some((state, story.conclusion().sentence()))
 }
 
 /// One sentence, once.

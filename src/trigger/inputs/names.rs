@@ -55,6 +55,12 @@ pub const INPUTS: &[Input] = &[
     input("registry-username", "User name for the registry, to push and for the agent to pull."),
     secret(input("registry-password", "Password or token for the registry.")),
     secret(or("${{ github.token }}", input("github-token", "The token for comment and deployment status."))),
-    or("15m", input("timeout", "Longest wait for the end, for example `90s` or `15m`; the agent goes on by itself.")),
+    or(
+        "15m",
+        input(
+            "timeout",
+            "Longest wait for the end, for example `90s` or `15m`; what has not switched by then is given up.",
+        ),
+    ),
     or("false", input("dry-run", "`true` shows what would be done and changes nothing.")),
 ];

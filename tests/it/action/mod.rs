@@ -4,5 +4,5 @@ mod agree;
 mod flow;
 mod mistakes;
 mod step;
-mod user;
+pub(crate) mod user;
 mod workflow;

@@ -98,8 +98,8 @@ impl Left {
         }
         if !unreported("GitHub shows no deployment") && !unreported("GitHub does not show the deployment") {
             let deployments = github.deployments();
-            let last = deployments.iter().filter_map(|(_, statuses)| statuses.last());
-            self.status = last.filter(|status| log_url(status).as_ref() == Some(&link)).next_back().cloned();
+            let mut last = deployments.iter().filter_map(|(_, statuses)| statuses.last());
+            self.status = last.rfind(|status| log_url(status).as_ref() == Some(&link)).cloned();
         }
         self
     }

@@ -38,7 +38,8 @@ fn sentence(text: &str) -> Option<Says> {
 pub(super) fn said_in_log(stdout: &str) -> Option<Says> {
     let says = sentence(stdout.lines().last()?.strip_prefix("result: ")?)?;
     // `10:00:00  proven: release 4 answers through the entry point`
-    let proven = stdout.lines().filter_map(|line| line.split_once("  proven: release ")?.1.split(' ').next()).last();
+    let proven =
+        stdout.lines().filter_map(|line| line.split_once("  proven: release ")?.1.split(' ').next()).next_back();
     let fits = says.outcome != "deployed" || proven == Some(says.release.as_str());
     fits.then_some(says)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,10 +34,8 @@ pub(super) fn job(machine: &Machine, dir: &Path) -> Result<String> {
 
 /// Builds and pushes the program under test as the action's image; gives the folder with its `action.yml`.
 pub(super) fn action(machine: &Machine, registry: &Registry, program: &Path, dir: &Path) -> Result<PathBuf> {
-    let context = dir.join("action-image");
-    fill(&context, program).map_err(|error| BedError::file(&context, &error))?;
     let tagged = format!("{}:test", registry.repository("deploy-action"));
-    machine.docker(&["build", "--quiet", "--tag", &tagged, &context.to_string_lossy()])?;
+    build(machine, program, dir, &tagged)?;
     machine.docker(&["push", "--quiet", &tagged])?;
     let digest = registry.digest("deploy-action", "test")?;
     let image = format!("{}@{digest}", registry.repository("deploy-action"));
@@ -55,6 +54,13 @@ pub(super) fn action(machine: &Machine, registry: &Registry, program: &Path, dir
     Ok(action)
 }
 
+/// Builds the action's image from the program under test, laid out as `script/image` does.
+pub(crate) fn build(machine: &Machine, program: &Path, dir: &Path, name: &str) -> Result<()> {
+    let context = dir.join("action-image");
+    fill(&context, program).map_err(|error| BedError::file(&context, &error))?;
+    machine.docker(&["build", "--quiet", "--tag", name, &context.to_string_lossy()]).map(drop)
+}
+
 /// The test build is linked to this machine's libraries, so they come along; the released program is static.
 fn fill(context: &Path, program: &Path) -> io::Result<()> {
     fs::create_dir_all(context.join("root/tmp"))?;
@@ -67,6 +73,6 @@ fn fill(context: &Path, program: &Path) -> io::Result<()> {
         fs::copy(library, target)?;
     }
     fs::copy(program, context.join("root/deploy-action"))?;
-    let dockerfile = "FROM scratch\nCOPY root/ /\nENTRYPOINT [\"/deploy-action\"]\n";
-    fs::write(context.join("Dockerfile"), dockerfile)
+    symlink("deploy-action", context.join("root/post"))?;
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Dockerfile"), context.join("Dockerfile")).map(drop)
 }

@@ -2,7 +2,7 @@
 //!
 //! Offline: act gets the job's machine, the action and every image by names that this engine already holds.
 
-mod image;
+pub(crate) mod image;
 mod repository;
 
 use std::path::{Path, PathBuf};

@@ -63,6 +63,14 @@ impl Machine {
         command
     }
 
+    /// The engine's socket on this machine.
+    #[must_use]
+    pub fn socket(&self) -> String {
+        let host = self.env.iter().find(|(name, _)| name == "DOCKER_HOST");
+        let host = host.and_then(|(_, value)| value.to_str()?.strip_prefix("unix://").map(str::to_owned));
+        host.unwrap_or_else(|| "/var/run/docker.sock".to_owned())
+    }
+
     /// Runs `docker` and gives its standard output.
     ///
     /// # Errors

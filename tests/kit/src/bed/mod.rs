@@ -30,6 +30,7 @@ pub use error::{BedError, Result};
 pub use http::{Answer, request};
 pub use images::AppImage;
 pub use machine::Machine;
+pub(crate) use process::Process;
 pub use project::{Container, Project};
 pub use proxy::{Proxy, ProxyOptions};
 pub use registry::Registry;

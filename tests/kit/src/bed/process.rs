@@ -15,16 +15,16 @@ const LEDGER: &str = "processes";
 
 /// A running program.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     released: bool,
     /// Where its output goes; all starts of one program share the file.
-    pub(super) log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl Process {
     /// Starts a program, out of reach of the terminal's Ctrl-C, whose output is appended to `<dir>/<name>.log`.
-    pub(super) fn start(command: &mut Command, dir: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, dir: &Path, name: &str) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let file = |path: &Path| -> Result<File> {
             let opened = OpenOptions::new().create(true).append(true).open(path);
@@ -41,33 +41,33 @@ impl Process {
         Ok(process)
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Its exit code, once it has ended; waits for that no longer than `limit`.
-    pub(super) fn ended(&mut self, limit: Duration) -> Result<Option<i32>> {
+    pub(crate) fn ended(&mut self, limit: Duration) -> Result<Option<i32>> {
         Ok(run::wait(&mut self.child, limit)?.map(run::code))
     }
 
     /// Sends SIGKILL and waits for the end.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Sends a signal by its name, for example `TERM`.
-    pub(super) fn signal(&self, name: &str) -> Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         signal(self.id(), name)
     }
 
     /// Lets it go on when this value is dropped.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.released = true;
     }
 
     /// Everything it has said so far.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }

@@ -92,6 +92,11 @@ impl GitHubDouble {
         self.lock().faults.push(Planned::new(method, path, fault, times));
     }
 
+    /// Answers rightly from now on.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Every call so far, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

@@ -24,6 +24,12 @@ impl Files {
         Ok(files)
     }
 
+    /// Their names, for a step that finds them in another folder.
+    pub(super) fn named(&self) -> [(&'static str, String); 3] {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.variables().map(|(variable, path)| (variable, name(path)))
+    }
+
     pub(super) fn variables(&self) -> [(&'static str, &Path); 3] {
         [("GITHUB_OUTPUT", &self.output), ("GITHUB_STATE", &self.state), ("GITHUB_STEP_SUMMARY", &self.summary)]
     }

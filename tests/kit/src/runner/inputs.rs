@@ -20,7 +20,7 @@ pub(super) fn of_action(token: Option<&str>, given: &[(&str, &str)]) -> Result<B
 }
 
 /// Upper case, spaces as underscores; hyphens stay.
-fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     format!("INPUT_{}", name.to_uppercase().replace(' ', "_"))
 }
 

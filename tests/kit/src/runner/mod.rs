@@ -1,6 +1,7 @@
 //! What a runner of GitHub Actions gives a step: files, folders and variables (docs.github.com, "Default environment
 //! variables"; actions/runner's ContainerActionHandler).
 
+mod docker;
 mod files;
 mod inputs;
 mod told;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::bed::{BedError, Machine, Result, run};
 
+pub use docker::{ActionImage, Running};
 use files::Files;
 pub use told::Told;
 

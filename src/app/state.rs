@@ -1,0 +1,67 @@
+//! What the action's step leaves for its post step, through the runner's state file. A hint only: `act` passes none on.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use crate::domain::{DeploymentId, one_line};
+use crate::plan::PlanReport;
+use crate::report::Out;
+
+/// The variable that names the state file.
+const FILE: &str = "GITHUB_STATE";
+/// The agent's name for the deployment; a runner hands it on as `STATE_deployment`.
+const DEPLOYMENT: &str = "deployment";
+/// The plan as JSON: the comment shows it, and the post step could not make the same one any more.
+const PLAN: &str = "plan";
+/// Set where nothing is left to close.
+const CLOSED: &str = "closed";
+/// Largest plan that is kept, in bytes: the post step gets it as a variable, of which Linux takes 128 KiB.
+const LARGEST_PLAN: usize = 32 * 1024;
+/// Longest sentence that is printed, in characters.
+const SHOWN: usize = 500;
+
+/// The agent took the deployment on.
+pub(super) fn keep_deployment(vars: &BTreeMap<String, String>, id: &DeploymentId) {
+    keep(vars, DEPLOYMENT, id.as_str());
+}
+
+/// The plan is made.
+pub(super) fn keep_plan(vars: &BTreeMap<String, String>, plan: &PlanReport) {
+    // What is left out is only missing from a comment.
+    if let Ok(json) = serde_json::to_string(plan)
+        && json.len() <= LARGEST_PLAN
+    {
+        keep(vars, PLAN, &json);
+    }
+}
+
+/// Everything was said.
+pub(super) fn keep_closed(vars: &BTreeMap<String, String>) {
+    keep(vars, CLOSED, "true");
+}
+
+/// The deployment that the step before named.
+pub(super) fn deployment(vars: &BTreeMap<String, String>) -> Option<DeploymentId> {
+    vars.get(&format!("STATE_{DEPLOYMENT}"))?.parse().ok()
+}
+
+/// The plan that the step before made, if it is one that this version reads.
+pub(super) fn plan(vars: &BTreeMap<String, String>) -> Option<PlanReport> {
+    serde_json::from_str(vars.get(&format!("STATE_{PLAN}"))?).ok()
+}
+
+/// Whether the step before left nothing to close.
+pub(super) fn is_closed(vars: &BTreeMap<String, String>) -> bool {
+    vars.get(&format!("STATE_{CLOSED}")).is_some_and(|closed| closed == "true")
+}
+
+/// No value can end its line early: they are slugs, and JSON without line breaks.
+fn keep(vars: &BTreeMap<String, String>, name: &str, value: &str) {
+    let Some(path) = vars.get(FILE).filter(|path| !path.trim().is_empty()) else { return };
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(format!("{name}={value}\n").as_bytes())) {
+        let sentence = format!("nothing is kept for the post step: `{path}`: {error}");
+        Out.text(&format!("{}\n", one_line(&sentence, SHOWN)));
+    }
+}

@@ -1,0 +1,79 @@
+//! Signals before the switch: the deployment is given up, the old version serves.
+
+use kit::github::Fault;
+
+use super::{Scene, ended};
+
+const AT_THE_GATE: &str = "gate    …";
+
+#[test]
+fn each_signal_before_the_switch_gives_the_deployment_up() {
+    let (scene, slow) = Scene::held_before_the_switch();
+    let sha = scene.user.app(&slow);
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut step = scene.start_at(&sha);
+        step.says(&scene, AT_THE_GATE);
+        let told = step.ends_by(signal);
+        assert_eq!(told.code, 40, "SIG{signal}: {}", told.stdout);
+        assert_eq!(told.output("outcome"), "cancelled", "{}", told.stdout);
+        scene.assert_comment("cancelled: the version from before serves");
+        assert_eq!(scene.states(), ["in_progress", "inactive"], "SIG{signal}");
+        scene.agent_ends();
+        scene.stage().assert_serves("v1");
+
+        assert_eq!(told.state.get("closed").map(String::as_str), Some("true"), "{:?}", told.state);
+        let (comment, calls) = (scene.comment(), scene.calls());
+        let post = scene.post(&mut step.job, &told.state);
+        assert_eq!((post.code, post.stdout.as_str()), (0, with_masks(&post.stdout, "nothing is open\n").as_str()));
+        assert_eq!(scene.calls(), calls, "nothing is open, so nothing is asked");
+        assert_eq!(scene.comment(), comment);
+    }
+    assert_eq!(scene.stage().containers("web").len(), 1);
+}
+
+/// The masks are the first thing printed.
+fn with_masks(said: &str, rest: &str) -> String {
+    let masks: String = said.split_inclusive('\n').filter(|line| line.starts_with("::add-mask::")).collect();
+    format!("{masks}{rest}")
+}
+
+#[test]
+fn a_hanging_github_holds_nobody_back_and_the_post_step_tells_it() {
+    let (scene, slow) = Scene::held_before_the_switch();
+    let mut step = scene.start(&slow);
+    step.says(&scene, AT_THE_GATE);
+    scene.stage().wait("the deployment at GitHub", || scene.states() == ["in_progress"]);
+    for method in ["GET", "POST", "PATCH"] {
+        scene.user.github.fail(method, "", Fault::Hanging, 100);
+    }
+    let told = step.ends_by("INT");
+    assert_eq!(told.code, 40, "{}", told.stdout);
+    assert_eq!(told.output("outcome"), "cancelled", "{}", told.stdout);
+    assert!(told.stdout.contains("not reported: "), "{}", told.stdout);
+    assert_eq!(told.state.get("closed"), None);
+    scene.stage().assert_serves("v1");
+
+    scene.user.github.heal();
+    let post = scene.post(&mut step.job, &told.state);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    scene.assert_comment("cancelled: the version from before serves");
+    assert_eq!(scene.states(), ["in_progress", "inactive"], "{}", post.stdout);
+    assert!(post.summary.contains("cancelled"), "{}", post.summary);
+}
+
+#[test]
+fn left_alone_before_the_switch_the_old_version_serves() {
+    let (scene, slow) = Scene::held_before_the_switch();
+    let mut step = scene.start(&slow);
+    step.says(&scene, AT_THE_GATE);
+    let told = step.is_left_alone();
+    let post = scene.post(&mut step.job, &told.state);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    scene.stage().wait("the step's container to end", || !step.step.goes_on());
+    scene.agent_ends();
+    scene.stage().assert_serves("v1");
+    scene.assert_comment("cancelled: the version from before serves");
+    assert_eq!(scene.states().last().map(String::as_str), Some("inactive"), "{:?}\n{}", scene.states(), post.stdout);
+    assert_eq!(scene.user.github.deployments().len(), 1);
+    assert!(!ended(&mut step.step).stdout.contains("panicked"));
+}
