@@ -21,7 +21,7 @@ use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation, failed, last_line};
+use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
 use crate::signing::AgentKey;
 use crate::trigger::{Inputs, Verb, masks};
 
@@ -73,12 +73,7 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     for sentence in unreported {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
-    let environment = Some(&task.settings.environment);
-    let conclusion = last.conclusion();
-    if let Some(failure) = ending.failure {
-        Out.text(&failed(&conclusion, environment, failure));
-    }
-    Out.text(&last_line(&conclusion, environment));
+    early::last_words(&last.conclusion(), Some(&task.settings.environment), ending.failure);
     result
 }
 

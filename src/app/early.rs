@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::state;
-use crate::domain::one_line;
+use crate::domain::{EnvName, one_line};
 use crate::failure::Failure;
-use crate::report::{Early, Files, Out, failed, last_line};
+use crate::report::{Conclusion, Early, Files, Out, failed, last_line};
 
 /// Longest sentence that is printed of an unreported thing, in characters.
 const SHOWN: usize = 500;
@@ -25,9 +25,15 @@ pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Fa
     for sentence in files.write(&early.outputs(), &early.summary()) {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
-    let conclusion = early.conclusion();
-    if let Err(failure) = why {
-        Out.text(&failed(&conclusion, early.environment, failure));
+    last_words(&early.conclusion(), early.environment, why.err());
+}
+
+/// The end of the log: the failure, the same as an annotation, and the line that says what the run came to. All on one
+/// stream, so that nothing comes after that line.
+pub(super) fn last_words(conclusion: &Conclusion, environment: Option<&EnvName>, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        Out.text(&failure.render());
+        Out.text(&failed(conclusion, environment, failure));
     }
-    Out.text(&last_line(&conclusion, early.environment));
+    Out.text(&last_line(conclusion, environment));
 }

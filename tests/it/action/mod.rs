@@ -1,6 +1,6 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
-mod agree;
+pub(crate) mod agree;
 mod flow;
 mod mistakes;
 mod step;

@@ -20,7 +20,6 @@ use read::{Says, said_in_log, said_in_markdown, said_in_outputs, said_in_result_
 struct Left {
     code: i32,
     stdout: String,
-    stderr: String,
     outputs: BTreeMap<String, String>,
     summary: Option<String>,
     comment: Option<String>,
@@ -31,11 +30,10 @@ struct Left {
 /// Checks a step that a runner would have run. What GitHub did not take, as the log says it, is left out.
 #[track_caller]
 pub(crate) fn agree(told: &Told, github: &GitHubDouble) {
-    let (code, stdout, stderr) = (told.code, told.stdout.clone(), told.stderr.clone());
+    let (code, stdout) = (told.code, told.stdout.clone());
     let left = Left {
         code,
         stdout,
-        stderr,
         outputs: told.outputs.clone(),
         summary: Some(told.summary.clone()),
         comment: None,
@@ -58,7 +56,6 @@ pub(crate) fn agree_in_act(ran: &Output, github: &GitHubDouble, pull_request: Op
     let left = Left {
         code: ran.code,
         stdout: stdout[..last].join("\n"),
-        stderr: String::new(),
         summary: None,
         comment: pull_request.and_then(|number| Some(github.comments(number).pop()?.1)),
         status: github.deployments().pop().filter(|_| deployed).and_then(|(_, mut statuses)| statuses.pop()),
@@ -149,8 +146,8 @@ impl Left {
         if (self.code == 0) != said.reason.is_empty() || (self.code != 0) != (annotations.len() == 1) {
             return Err(format!("exit code {}, reason `{}`, annotations {annotations:?}", self.code, said.reason));
         }
-        let ends = format!("reason: {} (exit code {})", said.reason, self.code);
-        if self.code != 0 && !self.stderr.is_empty() && !self.stderr.contains(&ends) {
+        let ends = format!("  reason: {} (exit code {})", said.reason, self.code);
+        if self.code != 0 && !self.stdout.lines().any(|line| line == ends) {
             return Err(format!("the log's error does not end with `{ends}`"));
         }
         Ok(())

@@ -32,10 +32,9 @@ fn rolled_back() -> Left {
     Left {
         code: 30,
         stdout: format!(
-            "10:00:00  gate …\n::error title=production%3A rolled_back (never_healthy)::no\n\
+            "10:00:00  gate …\nerror: no\n  reason: never_healthy (exit code 30)\n::error title=production%3A rolled_back (never_healthy)::no\n\
              result: rolled_back (never_healthy), release 3, {OLD}, environment production\n"
         ),
-        stderr: "error: no\n  reason: never_healthy (exit code 30)\n".to_owned(),
         outputs: outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         summary: Some(markdown.clone()),
         comment: Some(format!("<!-- marker -->\n{markdown}")),
@@ -103,7 +102,9 @@ fn each_place_is_compared() {
         doctored(&format!("the log: {from}"), &|left| left.stdout = left.stdout.replacen(from, to, 1));
     }
     doctored("a log that goes on", &|left| left.stdout.push_str("more\n"));
-    doctored("another word at the end", &|left| left.stderr = left.stderr.replace("never_healthy", "bug"));
+    doctored("another word at the end", &|left| {
+        left.stdout = left.stdout.replace("reason: never_healthy", "reason: bug")
+    });
     for code in [0, 13, 31] {
         doctored(&format!("exit code {code}"), &|left| left.code = code);
     }
