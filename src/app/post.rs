@@ -52,20 +52,22 @@ async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: 
     let files = Files { output: None, summary: task.context.summary.clone() };
     let mut late = Late::new(client(task), run_of(task));
     let agent = connect(task, env);
-    let found = match state::deployment(vars) {
+    let mut found = match state::deployment(vars) {
         Some(id) => Found::Deployment(id),
         None => find(task, &late.look(&story).await, agent.as_ref()).await,
     };
+    if matches!(found, Found::Nothing) {
+        // The step before may be about to hand it over.
+        other_step(begun, cancel).await;
+        found = find(task, &late.look(&story).await, agent.as_ref()).await;
+    }
     if matches!(found, Found::Closed) {
         Out.text("nothing is open\n");
     } else if let Found::Blind(why) = &found {
         warn(&format!("whether something is open is not known: {why}"));
     } else {
         let failure = end(&found, agent, &mut story, task, cancel, begun + LONGEST).await;
-        tokio::select! {
-            () = sleep_until(begun + OTHER_STEP) => {}
-            () = cancel.first() => {}
-        }
+        other_step(begun, cancel).await;
         let changed = story.model.changed();
         story.ended = Some(Ended::of(&Ending { changed, nothing_to_do: false, failure: failure.as_ref() }));
         if let Some(failure) = &failure {
@@ -79,6 +81,14 @@ async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: 
     }
     for sentence in late.trouble() {
         warn(&sentence);
+    }
+}
+
+/// Waits until the step before has spoken, or somebody is in a hurry.
+async fn other_step(begun: Instant, cancel: &Cancel) {
+    tokio::select! {
+        () = sleep_until(begun + OTHER_STEP) => {}
+        () = cancel.first() => {}
     }
 }
 

@@ -63,6 +63,12 @@ impl Late {
 
     /// Tells the story's end to all that is open of this deployment; without a name, to the comment alone.
     pub async fn close(&mut self, open: &Open, story: &Story, files: &Files) {
+        let nothing_was_handed_over = story.model.deployment.is_none();
+        let known = self.github.is_some() && self.trouble.is_empty();
+        if known && open.is_nothing() && (nothing_was_handed_over || !open.deployments.is_empty()) {
+            // The run told it all in the meantime, its summary included.
+            return;
+        }
         if let Some(github) = self.github.take() {
             if let Some(id) = open.comment {
                 let edited = github.edit_comment(id, &comment(story)).await;

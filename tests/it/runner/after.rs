@@ -2,7 +2,7 @@
 
 use kit::bed::AppImage;
 
-use super::Scene;
+use super::{Scene, ended};
 
 const SWITCHED: &str = "traffic goes to the new version";
 
@@ -50,4 +50,20 @@ fn left_alone_after_the_switch_both_steps_tell_one_end() {
     assert_eq!(states.iter().filter(|state| *state == "success").count(), 1, "{states:?}\n{}", post.stdout);
     assert_eq!(states.last().map(String::as_str), Some("success"), "{states:?}\n{}", post.stdout);
     assert_eq!(scene.user.github.deployments().len(), 1);
+}
+
+#[test]
+fn beside_a_step_that_goes_on_the_post_step_repeats_nothing() {
+    let scene = Scene::held_after_the_switch("4s");
+    let mut step = scene.start(&AppImage::version("v2"));
+    step.says(&scene, SWITCHED);
+    let post = scene.bare_post(&mut step.job);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    assert!(post.stdout.contains("the switch began, so the agent finishes the deployment"), "{}", post.stdout);
+    let told = ended(&mut step.step);
+    assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.stdout);
+    scene.assert_comment("Deployed to");
+    assert_eq!(scene.states(), ["in_progress", "success"], "{}", post.stdout);
+    assert_eq!(post.summary, "", "the step's own summary tells it");
+    scene.stage().assert_serves("v2");
 }

@@ -62,6 +62,27 @@ fn a_hanging_github_holds_nobody_back_and_the_post_step_tells_it() {
 }
 
 #[test]
+fn a_hanging_agent_holds_nobody_back_and_the_post_step_gives_up_for_it() {
+    let (mut scene, slow) = Scene::held_before_the_switch();
+    let mut step = scene.start(&slow);
+    step.says(&scene, AT_THE_GATE);
+    scene.stage().wait("the deployment at GitHub", || scene.states() == ["in_progress"]);
+    scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
+    let told = step.ends_by("TERM");
+    assert_eq!(told.code, 40, "{}", told.stdout);
+    scene.assert_comment("Run cancelled: the agent finishes");
+    assert_eq!(told.state.get("closed"), None, "{:?}", told.state);
+
+    scene.user.stage.bed.agent().expect("an agent").signal("CONT").expect("it stands");
+    let post = scene.post(&mut step.job, &told.state);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    scene.assert_comment("cancelled: the version from before serves");
+    assert_eq!(scene.states().last().map(String::as_str), Some("inactive"), "{}", post.stdout);
+    scene.agent_ends();
+    scene.stage().assert_serves("v1");
+}
+
+#[test]
 fn left_alone_before_the_switch_the_old_version_serves() {
     let (scene, slow) = Scene::held_before_the_switch();
     let mut step = scene.start(&slow);

@@ -114,6 +114,15 @@ impl Agent {
         }
     }
 
+    /// Signals it by the signal's name, for example `STOP`: it hangs then, and connections to it do.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let process = self.process.as_ref().ok_or_else(|| BedError::new("bed: the agent was never started"))?;
+        process.signal(name)
+    }
+
     /// Asks it to end, and waits for that. Gives its exit code.
     ///
     /// # Errors
