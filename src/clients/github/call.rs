@@ -46,9 +46,15 @@ impl GitHub {
         format!("{}/repos/{}{rest}", self.rest, self.repository)
     }
 
+    /// Tries of the next call: one, while as many as a call has came to nothing in a row. So a GitHub that is down costs
+    /// the tries of one call, and not those of each.
+    fn tries(&self) -> u32 {
+        if self.in_vain.load(Ordering::Relaxed) >= TRIES { 1 } else { TRIES }
+    }
+
     /// A call that means the same when it arrives twice.
     pub(super) async fn repeat(&self, call: &Call) -> Result<Value, GitHubError> {
-        let mut tried = 1;
+        let (mut tried, tries) = (1, self.tries());
         loop {
             let (wait, error) = match self.once(call).await {
                 Tried::Done(value) => return Ok(value),
@@ -56,7 +62,7 @@ impl GitHub {
                 Tried::Later(after, error) => (after, error),
                 Tried::Lost(error) => (self.pause(tried), error),
             };
-            if tried == TRIES || wait > self.pace.longest_wait {
+            if tried == tries || wait > self.pace.longest_wait {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
@@ -74,7 +80,7 @@ impl GitHub {
     where
         F: Future<Output = Result<Option<T>, GitHubError>>,
     {
-        let mut tried = 1;
+        let (mut tried, tries) = (1, self.tries());
         loop {
             let (wait, lost, error) = match self.once(call).await {
                 Tried::Done(value) => match read(&value) {
@@ -92,12 +98,14 @@ impl GitHub {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
+            // Whatever came of the last look or try: for the caller it is a call without an answer, not to be made again.
+            let unknown = |error: GitHubError| GitHubError { trouble: Trouble::Unreachable, ..error };
             // The look also follows the last try: what was made must not be reported as missing.
-            if lost && let Some(made) = find().await? {
+            if lost && let Some(made) = find().await.map_err(unknown)? {
                 return Ok(made);
             }
-            if tried == TRIES {
-                return Err(error);
+            if tried == tries {
+                return Err(unknown(error));
             }
             tried += 1;
         }
@@ -112,14 +120,19 @@ impl GitHub {
             let came = format!("not tried: this run already made {MAX_CALLS} calls to GitHub");
             return Tried::Refused(GitHubError::new(Trouble::Limited, call.what, &came));
         }
-        match tokio::time::timeout(self.pace.one_try, self.carry(call)).await {
+        let tried = match tokio::time::timeout(self.pace.one_try, self.carry(call)).await {
             Ok(Ok(answer)) => answer.read(call),
             Ok(Err(came)) => Tried::Lost(GitHubError::unreachable(call.what, &came)),
             Err(_) => {
                 let came = format!("GitHub does not answer within {:?}", self.pace.one_try);
                 Tried::Lost(GitHubError::unreachable(call.what, &came))
             }
-        }
+        };
+        match tried {
+            Tried::Lost(_) | Tried::Later(..) => self.in_vain.fetch_add(1, Ordering::Relaxed),
+            Tried::Done(_) | Tried::Refused(_) => self.in_vain.swap(0, Ordering::Relaxed),
+        };
+        tried
     }
 
     async fn carry(&self, call: &Call) -> Result<Answer, String> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::GitHub;
 use super::call::{Call, Method};
 use super::comments::items;
-use super::error::{GitHubError, Trouble};
+use super::error::GitHubError;
 use crate::domain::{DeploymentId, EnvName, GitSha, HttpUrl, one_line};
 
 /// Longest description of a status, in characters (GitHub's limit).
@@ -118,7 +118,7 @@ impl GitHub {
             return Ok(number);
         }
         let came = format!("GitHub made one of commit {sha} instead of {}", new.commit);
-        Err(GitHubError::new(Trouble::Refused, call.what, &came))
+        Err(GitHubError::unreachable(call.what, &came))
     }
 
     /// Adds a status. A lost answer is repeated only while the status is not there.

@@ -8,7 +8,7 @@ const SHOWN: usize = 300;
 /// The kinds that a caller may tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// No answer, or none that can be read. Whether the call had an effect is unknown.
+    /// No answer, or none that was asked for, in any of the tries. Which effect the call had is unknown.
     Unreachable,
     /// The call was refused and stays refused.
     Refused,

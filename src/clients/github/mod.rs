@@ -52,6 +52,8 @@ pub struct GitHub {
     repository: RepoSlug,
     viewer: OnceCell<String>,
     calls: AtomicU32,
+    /// Tries since the last one that GitHub did or refused.
+    in_vain: AtomicU32,
     pace: Pace,
 }
 
@@ -77,6 +79,7 @@ impl GitHub {
             repository,
             viewer: OnceCell::new(),
             calls: AtomicU32::new(0),
+            in_vain: AtomicU32::new(0),
             pace: PACE,
         })
     }

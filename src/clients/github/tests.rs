@@ -178,6 +178,22 @@ async fn reads_are_tried_three_times() {
 }
 
 #[tokio::test]
+async fn a_github_that_is_down_costs_the_tries_of_one_call() {
+    for fault in [Fault::Down, Fault::TooMany(0)] {
+        let bench = bench();
+        bench.double.fail("GET", "/pulls", fault, 4);
+        for (call, sent) in [(1, 3), (2, 4)] {
+            assert!(bench.client.pull_requests_of(&sha()).await.is_err());
+            assert_eq!(bench.sent("GET", "/pulls"), sent, "call {call}");
+        }
+        // An answer, and a call has all of its tries again.
+        assert!(bench.client.pull_requests_of(&sha()).await.is_ok());
+        bench.double.fail("GET", "/pulls", Fault::Down, 2);
+        assert!(bench.client.pull_requests_of(&sha()).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_slow_answer_is_an_answer_and_a_run_has_its_share() {
     let bench = bench();
     bench.double.fail("GET", "/pulls", Fault::Slow(Duration::from_millis(200)), 1);

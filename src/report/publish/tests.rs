@@ -50,6 +50,22 @@ async fn run(double: &GitHubDouble, comment: CommentOn, outcome: Outcome, failur
     publisher.finish(&Ending { changed: true, nothing_to_do: false, failure }, LIMIT).await
 }
 
+/// A whole run that does not end before something was sent to each of these paths.
+async fn run_with_a_between(double: &GitHubDouble, comment: CommentOn, paths: &[&str]) -> Vec<String> {
+    let run = Run { id: 9, attempt: 1, comment };
+    let mut publisher = Publisher::begin(client(double), run, Files::default(), story());
+    let [accepted, rest @ ..] = &events(Outcome::Deployed)[..] else { panic!("no events") };
+    publisher.event(accepted);
+    let sent = |path: &&str| double.calls().iter().any(|call| call.method == "POST" && call.path.ends_with(path));
+    while !paths.iter().all(sent) {
+        tokio::task::yield_now().await;
+    }
+    for event in rest {
+        publisher.event(event);
+    }
+    publisher.finish(&Ending { changed: true, nothing_to_do: false, failure: None }, LIMIT).await
+}
+
 fn seven() -> CommentOn {
     CommentOn::PullRequest(7.try_into().unwrap())
 }
@@ -88,6 +104,28 @@ async fn a_push_is_told_where_exactly_one_pull_request_has_the_commit() {
         assert_eq!(double.deployments().len(), 1);
         assert_eq!(double.deployments()[0].0["transient_environment"], false);
     }
+}
+
+#[tokio::test]
+async fn what_is_refused_once_is_made_at_the_end() {
+    for fault in [Fault::Forbidden(None), Fault::BadToken, Fault::Missing, Fault::Invalid, Fault::TooMany(60)] {
+        let double = GitHubDouble::start().unwrap();
+        double.fail("POST", "/issues/7/comments", fault.clone(), 1);
+        double.fail("POST", "/deployments", fault.clone(), 1);
+        let unreported = run_with_a_between(&double, seven(), &["/issues/7/comments", "/deployments"]).await;
+        assert_eq!(unreported, [] as [&str; 0], "{fault:?}");
+        assert_eq!((double.comments(7).len(), double.deployments().len()), (1, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_deployment_that_cannot_be_looked_for_is_not_made_again() {
+    let double = GitHubDouble::start().unwrap();
+    double.fail("POST", "/deployments", Fault::ClosedAfter, 1);
+    double.fail("GET", "/deployments", Fault::Forbidden(None), 1);
+    let unreported = run_with_a_between(&double, CommentOn::Nothing, &["/deployments"]).await;
+    assert_eq!(double.deployments().len(), 1);
+    assert!(unreported[0].starts_with("GitHub shows no deployment, or none that is up to date: "), "{unreported:?}");
 }
 
 #[tokio::test]
@@ -134,7 +172,7 @@ async fn whatever_passes_leaves_the_report_complete() {
 async fn github_down_is_a_sentence() {
     let double = GitHubDouble::start().unwrap();
     for method in ["GET", "POST", "PATCH"] {
-        double.fail(method, "/", Fault::ClosedAfter, 1_000);
+        double.fail(method, "/", Fault::Down, 1_000);
     }
     let begun = Instant::now();
     let unreported = run(&double, seven(), Outcome::Deployed, None).await;

@@ -1,4 +1,4 @@
-//! What is said at GitHub: the comment and the deployment, each given up for good once it is refused.
+//! What is said at GitHub: the comment and the deployment. What is refused in between is tried once more at the end.
 
 use super::super::comment::{comment, marker};
 use super::super::story::{Story, Verdict};
@@ -25,30 +25,46 @@ struct Comment {
     known: Option<CommentId>,
     /// As it stands on GitHub.
     last: String,
+    /// It was refused: in between it is left alone.
+    refused: bool,
     trouble: Vec<String>,
 }
 
 #[derive(Default)]
 struct Deployment {
-    number: Option<DeploymentNumber>,
-    given_up: bool,
+    standing: Standing,
     trouble: Vec<String>,
+}
+
+/// Whether GitHub shows a deployment.
+#[derive(Default)]
+enum Standing {
+    #[default]
+    NotAsked,
+    /// GitHub made none. It is asked once more, at the end.
+    Refused,
+    /// An answer was lost, and whether it was made is not known: another one could be a second one.
+    Lost,
+    Open(DeploymentNumber),
 }
 
 impl Voice {
     pub(super) fn new(github: GitHub, run: Run) -> Self {
-        let comment = Comment { on: run.comment, known: None, last: String::new(), trouble: Vec::new() };
+        let comment =
+            Comment { on: run.comment, known: None, last: String::new(), refused: false, trouble: Vec::new() };
         Self { github, run, comment, deployment: Deployment::default() }
     }
 
     /// The deployment, as soon as the agent took it on.
     pub(super) async fn open(&mut self, story: &Story) {
-        self.deployment.open(&self.github, &self.run, story).await;
+        if matches!(self.deployment.standing, Standing::NotAsked) {
+            self.deployment.open(&self.github, &self.run, story).await;
+        }
     }
 
     /// The comment, in between.
     pub(super) async fn progress(&mut self, story: &Story) {
-        if self.github.calls_left() > FOR_THE_END {
+        if self.github.calls_left() > FOR_THE_END && !self.comment.refused {
             self.comment.say(&self.github, story).await;
         }
     }
@@ -56,7 +72,9 @@ impl Voice {
     /// Both, at the end.
     pub(super) async fn last(mut self, story: &Story) -> Vec<String> {
         let closing = async {
-            self.deployment.open(&self.github, &self.run, story).await;
+            if matches!(self.deployment.standing, Standing::NotAsked | Standing::Refused) {
+                self.deployment.open(&self.github, &self.run, story).await;
+            }
             self.deployment.close(&self.github, story).await;
         };
         tokio::join!(self.comment.say(&self.github, story), closing);
@@ -93,9 +111,7 @@ impl Comment {
                 self.trouble.clear();
             }
             Err(error) => {
-                if error.trouble == Trouble::Refused {
-                    self.on = CommentOn::Nothing;
-                }
+                self.refused = matches!(error.trouble, Trouble::Refused | Trouble::Missing);
                 note(&mut self.trouble, "the comment on the pull request is not up to date", &error);
             }
         }
@@ -118,9 +134,7 @@ impl Comment {
 
 impl Deployment {
     async fn open(&mut self, github: &GitHub, run: &Run, story: &Story) {
-        let Some(id) = story.model.deployment.as_ref().filter(|_| self.number.is_none() && !self.given_up) else {
-            return;
-        };
+        let Some(id) = &story.model.deployment else { return };
         let new = NewDeployment {
             commit: story.commit.clone(),
             environment: story.environment.clone(),
@@ -129,13 +143,17 @@ impl Deployment {
         };
         match github.create_deployment(&new).await {
             Ok(number) => {
-                self.number = Some(number);
+                self.standing = Standing::Open(number);
+                self.trouble.clear();
                 self.add(github, story, DeploymentState::InProgress, "the agent deploys".to_owned()).await;
             }
             Err(error) => {
-                // Not tried again: whether the lost one exists is not known.
-                self.given_up = true;
-                note(&mut self.trouble, "GitHub shows no deployment", &error);
+                let (standing, what) = match error.trouble {
+                    Trouble::Unreachable => (Standing::Lost, "GitHub shows no deployment, or none that is up to date"),
+                    _ => (Standing::Refused, "GitHub shows no deployment"),
+                };
+                self.standing = standing;
+                note(&mut self.trouble, what, &error);
             }
         }
     }
@@ -147,9 +165,11 @@ impl Deployment {
     }
 
     async fn add(&mut self, github: &GitHub, story: &Story, state: DeploymentState, description: String) {
-        let Some(number) = self.number else { return };
-        let log_url = story.run_url.clone();
-        let status = DeploymentStatus { state, description, log_url, environment_url: story.url.clone() };
+        let Standing::Open(number) = self.standing else { return };
+        let (log_url, environment_url) = (story.run_url.clone(), story.url.clone());
+        let status = DeploymentStatus { state, description, log_url, environment_url };
+        // A status that was not told before this one does not matter any more.
+        self.trouble.clear();
         if let Err(error) = github.add_status(number, &status).await {
             let what = format!("GitHub does not show the deployment as `{}`", state.as_str());
             note(&mut self.trouble, &what, &error);

@@ -10,8 +10,11 @@ use kit::runner::{Job, Told};
 use serde_json::{Value, json};
 
 use super::agree::agree;
+use super::github::{assert_described, assert_share};
 use crate::stage::{Setting, Stage};
 
+/// The action's program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_deploy-action");
 /// The job's token.
 pub(crate) const TOKEN: &str = "canary-token";
 
@@ -78,8 +81,9 @@ impl User {
     /// Runs the action's step of a job to its end, and checks that it tells one thing everywhere.
     #[track_caller]
     pub(crate) fn run(&self, job: &mut Job, inputs: &[(&str, &str)]) -> Told {
-        let told = job.step(Path::new(env!("CARGO_BIN_EXE_deploy-action")), &self.inputs(inputs));
-        let told = told.expect("the step runs");
+        let before = self.github.calls().len();
+        let told = job.step(Path::new(PROGRAM), &self.inputs(inputs)).expect("the step runs");
+        assert_share(&self.github.calls()[before..], told.output("outcome"));
         agree(&told, &self.github);
         told
     }
@@ -95,6 +99,15 @@ impl User {
         let image = self.image();
         let mut job = self.job("pull_request", &pull_request(head), &"f".repeat(40));
         self.run(&mut job, &[&[("image", image.as_str())], inputs].concat())
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // A test that failed says why itself.
+        if !std::thread::panicking() {
+            assert_described(&self.stage.bed.machine, &self.github.calls());
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use kit::act::Act;
 use kit::bed::Output;
 
 use super::agree::agree_in_act;
+use super::github::assert_share;
 use super::user::User;
 
 /// A workflow whose name is the bed's: act names containers after it.
@@ -56,7 +57,11 @@ impl Flow {
         let secrets = [("DEPLOY_AGENT_KEY", self.user.key.as_str()), ("GITHUB_TOKEN", super::user::TOKEN)];
         let url = self.user.github.url();
         let variables = [("GITHUB_API_URL", url.as_str())];
-        self.act.run(name, arguments, &self.user.repository, &secrets, &variables).expect("act runs")
+        let before = self.user.github.calls().len();
+        let output = self.act.run(name, arguments, &self.user.repository, &secrets, &variables).expect("act runs");
+        let outcome = if name == "pull_request" { "planned" } else { "deployed" };
+        assert_share(&self.user.github.calls()[before..], outcome);
+        output
     }
 }
 

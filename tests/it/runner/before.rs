@@ -68,7 +68,7 @@ fn a_hanging_agent_holds_nobody_back_and_the_post_step_gives_up_for_it() {
     step.says(&scene, AT_THE_GATE);
     scene.stage().wait("the deployment at GitHub", || scene.states() == ["in_progress"]);
     scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
-    let told = step.ends_by("TERM");
+    let told = step.ends_by(&scene, "TERM");
     assert_eq!(told.code, 40, "{}", told.stdout);
     scene.assert_comment("Run cancelled: the agent finishes");
     assert_eq!(told.state.get("closed"), None, "{:?}", told.state);

@@ -6,6 +6,7 @@ pub(crate) mod image;
 mod repository;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::bed::{Machine, Output, Registry, Result, run};
@@ -51,10 +52,25 @@ impl Act {
         secrets: &[(&str, &str)],
         variables: &[(&str, &str)],
     ) -> Result<Output> {
+        run(&mut self.command(event, arguments, repository, secrets, variables), WORKFLOW)
+    }
+
+    /// The same, not started yet, for whoever follows what it says.
+    pub fn command(
+        &self,
+        event: &str,
+        arguments: &[&str],
+        repository: &Repository,
+        secrets: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Command {
         let mut command = self.machine.command("act");
         command.current_dir(repository.dir()).env("HOME", &self.home).env("XDG_CACHE_HOME", self.home.join("cache"));
-        command.args([event, "--pull=false", "--rm", "--no-cache-server", "--platform"]);
-        command.arg(format!("ubuntu-latest={}", self.job)).args(arguments);
+        command.args([event, "--pull=false", "--rm", "--no-cache-server"]);
+        for runner in ["ubuntu-latest", "ubuntu-24.04"] {
+            command.arg("--platform").arg(format!("{runner}={}", self.job));
+        }
+        command.args(arguments);
         command.arg("--local-repository").arg(format!("badgery/deploy-action@v1={}", self.action.display()));
         for (name, value) in secrets {
             // The name alone: the value is read from the environment and stays out of the list of processes.
@@ -63,6 +79,6 @@ impl Act {
         for (name, value) in variables {
             command.arg("--env").arg(format!("{name}={value}"));
         }
-        run(&mut command, WORKFLOW)
+        command
     }
 }

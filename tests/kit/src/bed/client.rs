@@ -4,10 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use super::error::{BedError, Result};
+use super::process;
 use super::run::{Output, run};
 use super::vps::Bed;
 
@@ -64,5 +65,13 @@ impl Bed {
     /// There is none, or it goes on for three minutes.
     pub fn deploy_action(&self, arguments: &[&str]) -> Result<Output> {
         run(&mut self.command(arguments)?, COMMAND)
+    }
+
+    /// Takes a program in that was started beside the bed: it ends with the bed at the latest.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub fn takes(&self, child: &Child) -> Result<()> {
+        process::note(&self.dir, child.id())
     }
 }

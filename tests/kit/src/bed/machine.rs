@@ -12,7 +12,7 @@ use super::run::{Output, run};
 /// Longest a call of docker or compose may take.
 const DOCKER: Duration = Duration::from_secs(120);
 /// The variables that `.bed/env` sets and the bed needs.
-const NEEDED: [&str; 3] = ["DOCKER_CONFIG", "TRAEFIK_BIN", "REGISTRY_BIN"];
+const NEEDED: [&str; 4] = ["DOCKER_CONFIG", "TRAEFIK_BIN", "REGISTRY_BIN", "GITHUB_OPENAPI"];
 
 /// The programs of this machine.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Machine {
     pub(super) kit_app: PathBuf,
     pub(super) traefik: PathBuf,
     pub(super) registry: PathBuf,
+    /// GitHub's description of its API.
+    pub github_openapi: PathBuf,
 }
 
 impl Machine {
@@ -44,6 +46,7 @@ impl Machine {
         Ok(Self {
             traefik: need("TRAEFIK_BIN")?,
             registry: need("REGISTRY_BIN")?,
+            github_openapi: need("GITHUB_OPENAPI")?,
             kit_app: kit_app.ok_or_else(|| {
                 BedError::new(
                     "bed: the sample app is not built: \

@@ -26,18 +26,12 @@ impl Process {
     /// Starts a program, out of reach of the terminal's Ctrl-C, whose output is appended to `<dir>/<name>.log`.
     pub(crate) fn start(command: &mut Command, dir: &Path, name: &str) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
-        let file = |path: &Path| -> Result<File> {
-            let opened = OpenOptions::new().create(true).append(true).open(path);
-            opened.map_err(|error| BedError::file(path, &error))
-        };
-        let (out, err) = (file(&log)?, file(&log)?);
+        let (out, err) = (append_to(&log)?, append_to(&log)?);
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).spawn();
         let child = child
             .map_err(|error| BedError::new(format!("bed: {}: {error}", command.get_program().to_string_lossy())))?;
         let process = Self { child, released: false, log };
-        let line = format!("{} {}\n", process.id(), started(process.id()).unwrap_or_default());
-        let mut ledger = file(&dir.join(LEDGER))?;
-        ledger.write_all(line.as_bytes()).map_err(|error| BedError::file(dir, &error))?;
+        note(dir, process.id())?;
         Ok(process)
     }
 
@@ -78,6 +72,17 @@ impl Drop for Process {
             self.kill();
         }
     }
+}
+
+fn append_to(path: &Path) -> Result<File> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|error| BedError::file(path, &error))
+}
+
+/// Writes a process down in a bed's folder: it ends with the bed at the latest.
+pub(super) fn note(dir: &Path, id: u32) -> Result<()> {
+    let line = format!("{id} {}\n", started(id).unwrap_or_default());
+    append_to(&dir.join(LEDGER))?.write_all(line.as_bytes()).map_err(|error| BedError::file(dir, &error))
 }
 
 /// Ends the processes that a bed's folder names. One whose number went to another program since is left alone.

@@ -121,6 +121,10 @@ pub fn remove(machine: &Machine, name: &str) {
     let project = format!("label=com.docker.compose.project={name}");
     all(&["rm", "-f", "-v"], list(&["ps", "-aq", "--filter", &project]));
     all(&["volume", "rm", "-f"], list(&["volume", "ls", "-q", "--filter", &project]));
+    // What act leaves when it is ended: it names after the workflow, and a workflow here is named after its bed.
+    let act = format!("name=^/?act-{name}-");
+    all(&["rm", "-f", "-v"], list(&["ps", "-aq", "--filter", &act]));
+    all(&["volume", "rm", "-f"], list(&["volume", "ls", "-q", "--filter", &act]));
     all(&["network", "rm"], list(&["network", "ls", "-q", "--filter", &label]));
     // Names only: the content stays cached under the bed's own names, `deploy-action-bed/…`.
     let mut images = list(&[

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 /// What `--help` prints.
 pub(super) const USAGE: &str = "\
-usage: script/demo [--keep] [--json FILE] [--rate N]
+usage: script/demo [--act] [--keep] [--json FILE] [--rate N]
        script/demo --stop
 
 Deploys, refuses and rolls back a small application on this machine, under load, and counts what failed.
+Each version is a commit that the action builds, pushes and deploys. At the end you see the comment that
+the pull request got. GitHub is a double on this machine; nothing leaves it.
 
+  --act        the runner is act: it runs workflows-templates/deploy-on-push.yml. Without it, the step
+               is started as a process, with what a runner gives it
   --keep       leave everything running at the end, and print where it is
-  --json FILE  write requests, time per phase and releases to FILE
+  --json FILE  write requests, time per phase, releases and the comment to FILE
   --rate N     requests per second, default 250
   --stop       remove what --keep left running";
 
@@ -25,6 +29,8 @@ pub(super) enum Action {
 /// How the demo is run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Options {
+    /// `act` runs the workflow.
+    pub(super) act: bool,
     pub(super) keep: bool,
     pub(super) json: Option<PathBuf>,
     /// Requests per second.
@@ -33,13 +39,14 @@ pub(super) struct Options {
 
 /// Reads the arguments; the error is one sentence.
 pub(super) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Action, String> {
-    let mut options = Options { keep: false, json: None, rate: 250 };
+    let mut options = Options { act: false, keep: false, json: None, rate: 250 };
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "-h" | "--help" => return Ok(Action::Help),
             "--stop" => return Ok(Action::Stop),
+            "--act" => options.act = true,
             "--keep" => options.keep = true,
             "--json" => options.json = Some(value()?.into()),
             "--rate" => {
@@ -63,10 +70,10 @@ mod tests {
 
     #[test]
     fn arguments() {
-        let plain = Options { keep: false, json: None, rate: 250 };
+        let plain = Options { act: false, keep: false, json: None, rate: 250 };
         assert_eq!(of(""), Ok(Action::Run(plain)));
-        let all = Options { keep: true, json: Some("x.json".into()), rate: 300 };
-        assert_eq!(of("--json x.json --rate 300 --keep"), Ok(Action::Run(all)));
+        let all = Options { act: true, keep: true, json: Some("x.json".into()), rate: 300 };
+        assert_eq!(of("--json x.json --rate 300 --keep --act"), Ok(Action::Run(all)));
         assert_eq!(of("--stop"), Ok(Action::Stop));
         assert_eq!(of("--json"), Err("--json needs a value".to_owned()));
         assert_eq!(of("--rate 0"), Err("--rate 0: a number from 1 to 2000".to_owned()));

@@ -34,6 +34,7 @@ pub(super) fn broken(step: &Played) -> Vec<String> {
         ),
         (silent == 0, format!("the version that was refused answered {silent} requests")),
         (step.containers == 1, format!("{} containers are left", step.containers)),
+        (step.comments.len() == 1, format!("the pull request has {} comments", step.comments.len())),
     ] {
         if !holds {
             broken.push(format!("{}: {sentence}", step.name));
@@ -42,9 +43,14 @@ pub(super) fn broken(step: &Played) -> Vec<String> {
     broken
 }
 
+/// The comment as it is at the end.
+pub(super) fn comment(steps: &[Played]) -> &str {
+    steps.iter().rev().find_map(|step| step.comments.first()).map_or("", String::as_str)
+}
+
 /// The content of `--json FILE`.
 pub(super) fn json(steps: &[Played], releases: Value) -> Value {
-    let (mut requests, mut phases) = (Map::new(), Map::new());
+    let (mut requests, mut phases, mut comments) = (Map::new(), Map::new(), Map::new());
     for step in steps {
         let load = &step.load;
         let books = json!({
@@ -55,12 +61,19 @@ pub(super) fn json(steps: &[Played], releases: Value) -> Value {
             "by_version": load.by_version,
         });
         requests.insert(step.name.to_owned(), books);
+        comments.insert(step.name.to_owned(), json!(step.comments.first()));
         phases.insert(
             step.name.to_owned(),
             Value::Object(step.phases.iter().map(|(phase, ms)| (phase.clone(), json!(ms))).collect()),
         );
     }
-    json!({"requests": requests, "phases_ms": phases, "releases": releases})
+    json!({
+        "requests": requests,
+        "phases_ms": phases,
+        "releases": releases,
+        "comment": comment(steps),
+        "comments": comments,
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +106,17 @@ mod tests {
         };
         let expected = Expected { exit_code: 30, serving: "v2", silent: Some("v3") };
         let (margins, took, phases) = ((2.0, 2.1), Duration::from_secs(6), vec![("gate".to_owned(), 100)]);
-        Played { name: "v3", expected, exit_code: 30, load, margins, took, phases, containers: 1 }
+        Played {
+            name: "v3",
+            expected,
+            exit_code: 30,
+            load,
+            margins,
+            took,
+            phases,
+            containers: 1,
+            comments: vec!["refused".to_owned()],
+        }
     }
 
     #[test]
@@ -106,6 +129,8 @@ mod tests {
                 "requests": {"v3": {"sent": 2500, "failed": 0, "rate": 250, "seconds": 10.0, "by_version": {"v2": 2500}}},
                 "phases_ms": {"v3": {"gate": 100}},
                 "releases": [{"number": 1}],
+                "comment": "refused",
+                "comments": {"v3": "refused"},
             })
         );
     }
@@ -121,6 +146,7 @@ mod tests {
         assert_eq!(told(|step| step.load.sent = 2449), "v3: only 2449 of 2450 requests were sent");
         assert_eq!(told(|step| step.margins.1 = 1.9), "v3: the load spans the command by 2.0 s and 1.9 s");
         assert_eq!(told(|step| step.containers = 2), "v3: 2 containers are left");
+        assert_eq!(told(|step| step.comments.clear()), "v3: the pull request has 0 comments");
         let v3 = |step: &mut Played| {
             step.load.by_version.insert("v3".to_owned(), 1);
         };

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::comment::visible;
+use super::forge::PULL_REQUEST;
 use super::step::Played;
 
 /// One line, at once. Nobody reading any more is no reason to stop.
@@ -17,8 +19,8 @@ pub(super) fn heading(text: &str) {
 }
 
 /// A command as it is typed.
-pub(super) fn command(arguments: &[String]) {
-    say(&format!("  {}", bold(&format!("$ deploy-action {}", arguments.join(" ")))));
+pub(super) fn command(typed: &str) {
+    say(&format!("  {}", bold(&format!("$ {typed}"))));
 }
 
 /// What a command printed.
@@ -37,6 +39,12 @@ pub(super) fn requests(step: &Played) -> String {
         step.load.failed,
         versions.join(", ")
     )
+}
+
+/// The comment on the pull request.
+pub(super) fn comment(text: &str) {
+    heading(&format!("The comment on pull request {PULL_REQUEST}: made for v2, edited for v3"));
+    block(&visible(text).join("\n"));
 }
 
 /// Everything once more, and whether it is as promised.

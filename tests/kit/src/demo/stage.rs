@@ -1,12 +1,13 @@
-//! The stage: a bed with `examples/hello` on it, and three versions of it in the registry.
+//! The stage: a bed with `examples/hello` on it, put up by hand as v1, and the repository that v2 and v3 come from.
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::forge::Forge;
 use super::options::Options;
 use super::show::say;
 use crate::bed::{AgentOptions, AgentService, AppImage, Bed, BedError, BedOptions, Result, wait_for};
@@ -20,17 +21,17 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) bed: Bed,
-    /// `repository@digest`.
-    pub(super) v2: String,
-    /// `repository@digest`.
-    pub(super) v3: String,
+    pub(super) forge: Forge,
+    /// The program that is shown.
+    pub(super) program: PathBuf,
 }
 
 impl Stage {
     pub(super) fn set_up(options: &Options) -> Result<Self> {
         let program = env::var_os("DEPLOY_ACTION")
+            .map(PathBuf::from)
             .ok_or_else(|| BedError::new("demo: DEPLOY_ACTION names no program: run script/demo, which builds it"))?;
-        let mut bed = Bed::start(&BedOptions { prefix: "hello".to_owned(), ..BedOptions::with(program) })?;
+        let mut bed = Bed::start(&BedOptions { prefix: "hello".to_owned(), ..BedOptions::with(&program) })?;
         if options.keep {
             // Now already: whoever wants to look around wants it most when the demo fails.
             bed.keep()?;
@@ -38,8 +39,6 @@ impl Stage {
         say(&format!("  registry   {}", bed.registry.address()));
         say(&format!("  Traefik    http://{HOST}:{}/ (its API: {})", bed.proxy.web().port(), bed.proxy.api_url()));
         let v1 = bed.push(&AppImage::version("v1"))?;
-        let v2 = bed.push(&AppImage::version("v2"))?;
-        let v3 = bed.push(&AppImage::version("v3").mode("error-500-host"))?;
 
         bed.project.write("compose.yaml", &example("compose.yaml")?)?;
         bed.project.set_env(&[("HELLO_IMAGE", &v1), ("PROXY_NETWORK", bed.name())])?;
@@ -50,11 +49,14 @@ impl Stage {
         // Once the route is compiled, an application of this name is this bed's alone: it has its name.
         let web = AgentService { verify_for: "3s".to_owned(), ..AgentService::new("web") };
         let url = bed.start_agent(&AgentOptions::service(web))?.url();
-        let config = example("deploy.yml")?;
-        let config = filled_in(&config, "http://127.0.0.1:9180", &url)?;
-        bed.write_deploy_yml(&filled_in(&config, "app: hello\n", &format!("app: {}\n", bed.name()))?)?;
+        let config = filled_in(&example("deploy.yml")?, "http://127.0.0.1:9180", &url)?;
+        let app = format!("app: {}\nimage: {{ repository: \"{}\" }}\n", bed.name(), bed.registry.repository("hello"));
+        let config = filled_in(&config, "app: hello\n", &app)?;
+        bed.write_deploy_yml(&config)?;
         say(&format!("  agent      {url}"));
-        Ok(Self { bed, v2, v3 })
+        let forge = Forge::set_up(&mut bed, &program, &config, options)?;
+        say(&format!("  commits    {} (workflows-templates/deploy-on-push.yml)", forge.dir().display()));
+        Ok(Self { bed, forge, program })
     }
 
     /// The proven releases, newest first, as the command tells them.
@@ -69,13 +71,13 @@ impl Stage {
     pub(super) fn keep(&mut self) -> Result<()> {
         let bed = &mut self.bed;
         let (agent, folder) = (bed.agent()?.url(), bed.dir().join("client"));
-        let program = bed.command(&[])?.get_program().to_string_lossy().into_owned();
+        let program = self.program.display();
         say(&format!("\nEverything goes on:\n  application  http://{HOST}:{}/", bed.proxy.web().port()));
         say(&format!("  Traefik      {}/dashboard/\n  agent        {agent}", bed.proxy.api_url()));
         say(&format!("  folder       {}", bed.dir().display()));
         say(&format!("\nTry it:\n  cd {}", folder.display()));
         say(&format!("  {program} status production --agent-key-file agent.key"));
-        say(&format!("  {program} deploy production --agent-key-file agent.key --image {}", self.v2));
+        say(&format!("  {program} rollback production --agent-key-file agent.key"));
         say("\nEnd it:\n  script/demo --stop");
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::progress;
+use super::progress::{Speech, follow};
 use super::show::{self, say};
 use super::stage::{HOST, Stage};
-use crate::bed::{BedError, Result, wait_for};
+use super::{events, log};
+use crate::bed::{AppImage, BedError, Result, wait_for};
 use crate::load::{Load, LoadConfig, Report};
 
 /// The load begins so long before the command and ends so long after it.
@@ -19,9 +20,17 @@ pub(super) struct Step {
     /// Its key in the JSON file.
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// The command's arguments.
-    pub(super) verb: Vec<String>,
+    pub(super) verb: Verb,
     pub(super) expected: Expected,
+}
+
+/// What sets a deployment off.
+#[derive(Debug)]
+pub(super) enum Verb {
+    /// The push of a commit that holds this version.
+    Push(AppImage),
+    /// The way back, from a shell.
+    Rollback,
 }
 
 /// How a step must end.
@@ -49,26 +58,39 @@ pub(super) struct Played {
     pub(super) phases: Vec<(String, u64)>,
     /// Containers of the service at the end.
     pub(super) containers: usize,
+    /// The comments on the pull request at the end.
+    pub(super) comments: Vec<String>,
+}
+
+/// What set the deployment off, once it ended.
+struct Ended {
+    exit_code: i32,
+    phases: Vec<(String, u64)>,
 }
 
 impl Step {
-    pub(super) fn play(&self, stage: &Stage, rate: u32) -> Result<Played> {
+    pub(super) fn play(&self, stage: &mut Stage, rate: u32) -> Result<Played> {
         show::heading(self.title);
-        let bed = &stage.bed;
-        let plan = self.plan();
-        show::command(&plan);
-        let printed = bed.deploy_action(&plan.iter().map(String::as_str).collect::<Vec<_>>())?.ok("the plan")?;
-        show::block(&printed);
-
-        let load = Load::start(LoadConfig::new(bed.proxy.web_for_load()?, HOST, rate));
+        let commit = match &self.verb {
+            Verb::Push(image) => Some(stage.forge.commit(&stage.bed, image)?),
+            Verb::Rollback => {
+                let plan = ["plan", "production", "--rollback"];
+                show::command(&format!("deploy-action {}", plan.join(" ")));
+                show::block(&stage.bed.deploy_action(&plan)?.ok("the plan")?);
+                None
+            }
+        };
+        let load = Load::start(LoadConfig::new(stage.bed.proxy.web_for_load()?, HOST, rate));
         wait_for("the load to run for a while", LONG, || load.elapsed() > MARGIN && load.ok_so_far() > 0)?;
         let before = load.elapsed();
-        show::command(&self.verb);
-        let ended = progress::follow(bed.command(&self.machine_readable())?)?;
+        let ended = match commit {
+            Some(commit) => push(stage, &commit)?,
+            None => rollback(stage)?,
+        };
         let after = load.elapsed();
 
         // The old containers are stopped once the command has ended: that must not fail a request either.
-        let containers = || bed.containers_of("web").map_or(0, |found| found.len());
+        let containers = || stage.bed.containers_of("web").map_or(0, |found| found.len());
         let _ = wait_for("one container to be left", LONG, || containers() == 1);
         wait_for("the load to run on", LONG, || load.elapsed() > after + MARGIN)?;
         let containers = containers();
@@ -77,24 +99,34 @@ impl Step {
         let margins = (before.as_secs_f64(), load.seconds - after.as_secs_f64());
         let took = after - before;
         let (name, expected) = (self.name, self.expected);
-        let (exit_code, phases) = (ended.exit_code, ended.phases);
-        let played = Played { name, expected, exit_code, load, margins, took, phases, containers };
+        let Ended { exit_code, phases } = ended;
+        let comments = stage.forge.comments();
+        let played = Played { name, expected, exit_code, load, margins, took, phases, containers, comments };
         say(&format!("  {}", show::requests(&played)));
         Ok(played)
     }
+}
 
-    /// The command that shows what this step would do.
-    fn plan(&self) -> Vec<String> {
-        let mut plan = vec!["plan".to_owned()];
-        plan.extend(self.verb[1..].iter().cloned());
-        if self.verb[0] == "rollback" {
-            plan.push("--rollback".to_owned());
-        }
-        plan
+/// A push, as a runner meets it.
+fn push(stage: &mut Stage, commit: &str) -> Result<Ended> {
+    let (how, speech) = if stage.forge.under_act() { ("act push", Speech::Act) } else { ("git push", Speech::Log) };
+    show::command(&format!("{how}   # commit {}", commit.get(..12).unwrap_or(commit)));
+    let run = stage.forge.push(&stage.bed, &stage.program, commit)?;
+    let (code, lines) = follow(&stage.bed, run.command, speech)?;
+    let result = run.outputs.result(&lines)?;
+    let exit_code = result["exit_code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+    // A step's own code is the result's; act ends with 1 whatever failed.
+    if code != exit_code && (code == 0) != (exit_code == 0) {
+        return Err(BedError::new(format!("demo: the run ended with {code}, its result says {exit_code}")));
     }
+    say(&format!("           exit code {exit_code}"));
+    Ok(Ended { exit_code, phases: log::phases(&lines, &result) })
+}
 
-    fn machine_readable(&self) -> Vec<&str> {
-        let verb = self.verb.iter().map(String::as_str);
-        verb.chain(["--format", "json", "--timeout", "2m"]).collect()
-    }
+/// From a shell, as somebody in need would do it.
+fn rollback(stage: &Stage) -> Result<Ended> {
+    show::command("deploy-action rollback production");
+    let command = stage.bed.command(&["rollback", "production", "--format", "json", "--timeout", "2m"])?;
+    let (exit_code, lines) = follow(&stage.bed, command, Speech::Events)?;
+    Ok(Ended { exit_code, phases: events::phases(&lines) })
 }

@@ -23,6 +23,11 @@ impl Answer {
         )
     }
 
+    /// Its status, and its text as it will be read.
+    pub(super) fn document(&self) -> (u16, Value) {
+        (self.status, serde_json::from_str(&self.body).unwrap_or(Value::Null))
+    }
+
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

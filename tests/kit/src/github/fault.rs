@@ -30,6 +30,8 @@ pub enum Fault {
     ClosedAfter,
     /// The right answer, after this time.
     Slow(Duration),
+    /// The connection is closed at once.
+    Down,
     /// No answer until the client goes.
     Hanging,
     /// The effect happens, half of the answer comes.
@@ -67,7 +69,7 @@ impl Fault {
                 }
             }
             Self::BadGatewayAfter => Answer::refused(502, "Server Error"),
-            Self::ClosedAfter => return false,
+            Self::ClosedAfter | Self::Down => return false,
             Self::Slow(time) => {
                 thread::sleep(time);
                 return right.is_some_and(|right| wire::send(stream, &right));

@@ -3,6 +3,8 @@
 
 mod answer;
 mod fault;
+mod objects;
+mod openapi;
 mod state;
 mod wire;
 
@@ -14,8 +16,10 @@ use std::thread;
 use serde_json::Value;
 
 pub use fault::Fault;
+pub use openapi::Description;
 pub use state::VIEWER;
 
+use answer::Answer;
 use fault::Planned;
 use state::State;
 
@@ -30,6 +34,8 @@ pub struct Call {
     pub body: Value,
     /// Whether it carried a bearer token.
     pub authorized: bool,
+    /// Status and document of the right answer, where no fault came in its place.
+    pub answer: Option<(u16, Value)>,
 }
 
 /// The double. Its threads end with the process.
@@ -129,10 +135,12 @@ fn serve(stream: &TcpStream, shared: &Mutex<Shared>) {
     while let Some(call) = wire::read(&mut reader) {
         let (fault, answer) = {
             let mut shared = lock(shared);
-            shared.calls.push(call.clone());
             let fault = shared.faults.iter_mut().find_map(|planned| planned.take(&call));
             let effect = fault.as_ref().is_none_or(Fault::has_effect);
-            (fault, effect.then(|| shared.state.answer(&call)))
+            let answer = effect.then(|| shared.state.answer(&call));
+            let right = answer.as_ref().filter(|_| fault.is_none()).map(Answer::document);
+            shared.calls.push(Call { answer: right, ..call });
+            (fault, answer)
         };
         let go_on = match (fault, answer) {
             (None, Some(answer)) => wire::send(stream, &answer),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Call;
 use super::answer::Answer;
+use super::objects;
 
 /// Whose token every token is.
 pub const VIEWER: &str = "github-actions[bot]";
@@ -33,17 +34,8 @@ struct Deployment {
 }
 
 impl Comment {
-    fn json(&self) -> Value {
-        json!({"id": self.id, "user": {"login": self.author}, "body": self.body})
-    }
-}
-
-impl Deployment {
-    fn json(&self) -> Value {
-        json!({
-            "id": self.id, "sha": self.asked["ref"], "ref": self.asked["ref"],
-            "environment": self.asked["environment"], "payload": self.asked["payload"],
-        })
+    fn json(&self, repo: &str) -> Value {
+        objects::comment(repo, self.id, self.pull_request, &self.author, &self.body)
     }
 }
 
@@ -70,73 +62,90 @@ impl State {
         }
         let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let done = match (call.method.as_str(), parts.as_slice()) {
-            ("POST", ["graphql"]) => Some(Answer::json(200, &json!({"data": {"viewer": {"login": VIEWER}}}))),
-            ("GET", ["repos", _, _, "commits", sha, "pulls"]) => {
-                let numbers = self.pulls.get(*sha).cloned().unwrap_or_default();
-                let pulls: Vec<Value> = numbers.iter().map(|number| json!({"number": number})).collect();
-                Some(Answer::json(200, &pulls.into()))
-            }
-            ("GET", ["repos", _, _, "issues", number, "comments"]) => self.list_comments(number, query),
-            ("POST", ["repos", _, _, "issues", number, "comments"]) => self.add_comment(number, &call.body),
-            ("PATCH", ["repos", _, _, "issues", "comments", id]) => self.edit_comment(id, &call.body),
-            ("GET", ["repos", _, _, "deployments"]) => Some(self.list_deployments(query)),
-            ("POST", ["repos", _, _, "deployments"]) => Some(self.add_deployment(&call.body)),
-            ("GET", ["repos", _, _, "deployments", id, "statuses"]) => {
-                self.deployment(id).map(|one| Answer::json(200, &one.statuses.clone().into()))
-            }
-            ("POST", ["repos", _, _, "deployments", id, "statuses"]) => self.deployment(id).map(|one| {
-                one.statuses.push(call.body.clone());
-                Answer::json(201, &call.body)
-            }),
+        let done = match parts.as_slice() {
+            ["graphql"] => Some(Answer::json(200, &json!({"data": {"viewer": {"login": VIEWER}}}))),
+            ["repos", owner, name, rest @ ..] => self.of_repository(&format!("{owner}/{name}"), rest, query, call),
             _ => None,
         };
         done.unwrap_or_else(|| Answer::refused(404, "Not Found"))
     }
 
-    fn list_comments(&self, number: &str, query: &str) -> Option<Answer> {
+    fn of_repository(&mut self, repo: &str, path: &[&str], query: &str, call: &Call) -> Option<Answer> {
+        match (call.method.as_str(), path) {
+            ("GET", ["commits", sha, "pulls"]) => Some(self.list_pulls(repo, sha)),
+            ("GET", ["issues", number, "comments"]) => self.list_comments(repo, number, query),
+            ("POST", ["issues", number, "comments"]) => self.add_comment(repo, number, &call.body),
+            ("PATCH", ["issues", "comments", id]) => self.edit_comment(repo, id, &call.body),
+            ("GET", ["deployments"]) => Some(self.list_deployments(repo, query)),
+            ("POST", ["deployments"]) => Some(self.add_deployment(repo, &call.body)),
+            ("GET", ["deployments", id, "statuses"]) => self.list_statuses(repo, id),
+            ("POST", ["deployments", id, "statuses"]) => self.add_status(repo, id, &call.body),
+            _ => None,
+        }
+    }
+
+    fn list_pulls(&self, repo: &str, sha: &str) -> Answer {
+        let numbers = self.pulls.get(sha).map(Vec::as_slice).unwrap_or_default();
+        let pulls: Vec<Value> = numbers.iter().map(|number| objects::pull_request(repo, *number, sha)).collect();
+        Answer::json(200, &pulls.into())
+    }
+
+    fn list_comments(&self, repo: &str, number: &str, query: &str) -> Option<Answer> {
         let number: u64 = number.parse().ok()?;
         let size = value(query, "per_page").unwrap_or("30").parse().ok()?;
         let page: usize = value(query, "page").unwrap_or("1").parse().ok()?;
         let on = self.comments.iter().filter(|comment| comment.pull_request == number);
-        let page: Vec<Value> = on.skip((page.checked_sub(1)?) * size).take(size).map(Comment::json).collect();
-        Some(Answer::json(200, &page.into()))
+        let page = on.skip((page.checked_sub(1)?) * size).take(size);
+        Some(Answer::json(200, &page.map(|comment| comment.json(repo)).collect()))
     }
 
-    fn add_comment(&mut self, number: &str, body: &Value) -> Option<Answer> {
+    fn add_comment(&mut self, repo: &str, number: &str, body: &Value) -> Option<Answer> {
         let text = body.get("body")?.as_str()?;
         if text.chars().count() > 65_536 {
             return Some(Answer::refused(422, "Body is too long"));
         }
         self.comment(number.parse().ok()?, VIEWER, text);
-        self.comments.last().map(|comment| Answer::json(201, &comment.json()))
+        self.comments.last().map(|comment| Answer::json(201, &comment.json(repo)))
     }
 
-    fn edit_comment(&mut self, id: &str, body: &Value) -> Option<Answer> {
+    fn edit_comment(&mut self, repo: &str, id: &str, body: &Value) -> Option<Answer> {
         let id: u64 = id.parse().ok()?;
         let comment = self.comments.iter_mut().find(|comment| comment.id == id)?;
         if comment.author != VIEWER {
             return Some(Answer::refused(403, "Must have admin rights to Repository."));
         }
         body.get("body")?.as_str()?.clone_into(&mut comment.body);
-        Some(Answer::json(200, &comment.json()))
+        Some(Answer::json(200, &comment.json(repo)))
     }
 
-    fn list_deployments(&self, query: &str) -> Answer {
+    /// Newest first, as GitHub lists them.
+    fn list_deployments(&self, repo: &str, query: &str) -> Answer {
         let fits = |one: &&Deployment| {
             let same = |name: &str, member: &str| value(query, name).is_none_or(|wanted| one.asked[member] == wanted);
             same("sha", "ref") && same("environment", "environment")
         };
-        let found: Vec<Value> = self.deployments.iter().rev().filter(fits).map(Deployment::json).collect();
-        Answer::json(200, &found.into())
+        let found = self.deployments.iter().rev().filter(fits);
+        Answer::json(200, &found.map(|one| objects::deployment(repo, one.id, &one.asked)).collect())
     }
 
-    fn add_deployment(&mut self, asked: &Value) -> Answer {
+    fn add_deployment(&mut self, repo: &str, asked: &Value) -> Answer {
         let id = 5_000 + self.deployments.len() as u64;
-        let one = Deployment { id, asked: asked.clone(), statuses: Vec::new() };
-        let answer = Answer::json(201, &one.json());
-        self.deployments.push(one);
-        answer
+        self.deployments.push(Deployment { id, asked: asked.clone(), statuses: Vec::new() });
+        Answer::json(201, &objects::deployment(repo, id, asked))
+    }
+
+    /// Newest first, as GitHub lists them.
+    fn list_statuses(&mut self, repo: &str, id: &str) -> Option<Answer> {
+        let one = self.deployment(id)?;
+        let statuses = one.statuses.iter().enumerate().rev();
+        let shown = statuses.map(|(number, asked)| objects::status(repo, one.id, number, asked));
+        Some(Answer::json(200, &shown.collect()))
+    }
+
+    fn add_status(&mut self, repo: &str, id: &str, asked: &Value) -> Option<Answer> {
+        let one = self.deployment(id)?;
+        one.statuses.push(asked.clone());
+        Some(Answer::json(201, &objects::status(repo, one.id, one.statuses.len() - 1, asked)))
     }
 
     fn deployment(&mut self, id: &str) -> Option<&mut Deployment> {

@@ -30,7 +30,8 @@ pub(super) fn read(reader: &mut impl BufRead) -> Option<Call> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Call { method, path, body: serde_json::from_slice(&body).unwrap_or(Value::Null), authorized })
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Some(Call { method, path, body, authorized, answer: None })
 }
 
 /// Writes an answer; `false` where the client has gone.

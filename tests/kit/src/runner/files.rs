@@ -8,7 +8,7 @@ use crate::bed::{BedError, Result};
 
 /// One step's files, empty at its start.
 #[derive(Debug)]
-pub(super) struct Files {
+pub struct Files {
     output: PathBuf,
     state: PathBuf,
     summary: PathBuf,
@@ -34,7 +34,11 @@ impl Files {
         [("GITHUB_OUTPUT", &self.output), ("GITHUB_STATE", &self.state), ("GITHUB_STEP_SUMMARY", &self.summary)]
     }
 
-    pub(super) fn outputs(&self) -> Result<BTreeMap<String, String>> {
+    /// The step's outputs by name.
+    ///
+    /// # Errors
+    /// A runner refuses the file.
+    pub fn outputs(&self) -> Result<BTreeMap<String, String>> {
         pairs(&read(&self.output)?)
     }
 

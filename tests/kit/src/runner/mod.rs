@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::bed::{BedError, Machine, Result, run};
 
 pub use docker::{ActionImage, Running};
-use files::Files;
+pub use files::Files;
 pub use told::Told;
 
 /// Longest a step may take.
@@ -100,8 +100,11 @@ impl Job {
         Told::of(run(&mut command, STEP)?, &files)
     }
 
-    /// The step's process, not started yet, and its files.
-    fn prepare(&mut self, program: &Path, inputs: &[(&str, &str)]) -> Result<(Command, Files)> {
+    /// The step's process, not started yet, for whoever follows what it says; and its files.
+    ///
+    /// # Errors
+    /// A file cannot be made.
+    pub fn prepare(&mut self, program: &Path, inputs: &[(&str, &str)]) -> Result<(Command, Files)> {
         self.steps += 1;
         let files = Files::create(&self.dir.join("file_commands"), self.steps)?;
         let mut command = self.machine.command(program);
