@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match start() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             let _ = std::io::stderr().lock().write_all(failure.render().as_bytes());
             ExitCode::from(failure.kind.exit_code())
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start() -> Result<(), Failure> {
+fn start() -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Reason::Bug, "the runtime cannot start").because(error))?;
     // Signals come first: from the first instant on, none of them ends the process by default.

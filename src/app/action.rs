@@ -1,30 +1,29 @@
 //! The program as a GitHub action: from event and inputs to an image, and from there as every other deployment.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::deploy::telling;
+use super::early;
 use super::image::{self, Source};
 use super::load::Connected;
-use super::payload;
-use super::settings::{self, Settings};
+use super::settings::Settings;
 use super::state;
-use super::task::{client, run_of};
+use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
-use crate::config::{self, Config};
 use crate::domain::{IdempotencyKey, Reason, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
+use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
 use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
 use crate::signing::AgentKey;
-use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, masks, read_event, value_masks};
+use crate::trigger::{Inputs, Verb, masks, value_masks};
 
 /// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
 const REPORTING: Duration = Duration::from_secs(28);
@@ -34,15 +33,8 @@ const WORKING_CANCELLED: Duration = Duration::from_secs(5);
 const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.
 const SHOWN: usize = 500;
-
-/// All that a run is about, read and checked.
-pub(super) struct Task {
-    pub(super) context: GitHubContext,
-    pub(super) inputs: Inputs,
-    pub(super) commit: Commit,
-    pub(super) verb: Verb,
-    pub(super) settings: Settings,
-}
+/// Why the plan of a fork's pull request says nothing of what runs.
+const NO_KEY: &str = "the run of a fork has no key for the agent";
 
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
@@ -50,10 +42,14 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     Out.text(&masks(vars));
     Out.text(&value_masks(env.secrets()));
     let task = match prepare(vars) {
-        Ok(Some(task)) => task,
-        nothing => {
-            state::keep_closed(vars);
-            return nothing.map(|_| ());
+        Ok(Ready::Task(task)) => *task,
+        Ok(Ready::Nothing(why)) => {
+            early::end(vars, Ok(why));
+            return Ok(());
+        }
+        Err(failure) => {
+            early::end(vars, Err(&failure));
+            return Err(failure);
         }
     };
     let mut publisher = begin(&task);
@@ -64,7 +60,7 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
         () = cancel.first_and(WORKING_CANCELLED) => Err(left()),
     };
     let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure: result.as_ref().err() };
-    let settled = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() }.is_settled();
+    let last = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() };
     let unreported = tokio::select! {
         biased;
         unreported = publisher.finish(&ending, REPORTING) => unreported,
@@ -72,12 +68,13 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
             vec!["GitHub did not take the whole report in the time that a runner gives".to_owned()]
         }
     };
-    if settled && unreported.is_empty() {
+    if last.is_settled() && unreported.is_empty() {
         state::keep_closed(vars);
     }
     for sentence in unreported {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
+    early::last_words(&last.conclusion(), Some(&task.settings.environment), ending.failure);
     result
 }
 
@@ -89,65 +86,6 @@ fn left() -> Failure {
 }
 
 pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
-
-/// Reads everything; `None`, said in a sentence, where there is nothing to do.
-pub(super) fn prepare(vars: &BTreeMap<String, String>) -> Result<Option<Task>, Failure> {
-    let context = GitHubContext::read(vars)?;
-    let inputs = Inputs::read(vars)?;
-    let (commit, usual) = match read_event(&context, &payload::read(vars)?)? {
-        Event::Deploy(commit) => (commit, Verb::Deploy),
-        Event::Plan(commit) => (commit, Verb::Plan),
-        Event::Nothing(why) => {
-            Out.text(&format!("{why}\n"));
-            return Ok(None);
-        }
-    };
-    let verb = inputs.command.unwrap_or(usual);
-    if commit.from_fork {
-        if verb == Verb::Plan {
-            Out.text("the pull request comes from a fork: its run has no key for the agent, so there is no plan\n");
-            return Ok(None);
-        }
-        return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
-            .hint("leave out the input `command` on `pull_request`, or merge it first"));
-    }
-    inputs.check_login()?;
-    let config = read_config(&inputs, &context)?;
-    let settings = settings::merge(config.as_ref(), &inputs, &context)?;
-    for sentence in &settings.overrides {
-        Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
-    }
-    Ok(Some(Task { context, inputs, commit, verb, settings }))
-}
-
-/// The file, where there is one. Its problems become annotations, each on its line.
-fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config>, Failure> {
-    let name = inputs.config.as_ref().map_or_else(|| "deploy.yml".to_owned(), |path| path.display().to_string());
-    let text = match fs::read_to_string(context.workspace.join(&name)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && inputs.config.is_none() => return Ok(None),
-        Err(error) => {
-            return Err(Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
-                .because(error)
-                .hint("check the repository out before this step; `config` is relative to it"));
-        }
-    };
-    let problems = match config::parse(&name, &text) {
-        Ok(config) => return Ok(Some(config)),
-        Err(problems) => problems,
-    };
-    for problem in problems.list() {
-        let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        Out.text(&annotation(&Annotation {
-            file: &name,
-            line: u64::try_from(problem.at.line).ok(),
-            title: "configuration",
-            message: &format!("{}{hint}", problem.message),
-        }));
-    }
-    let all = problems.to_string();
-    Err(Failure::new(Reason::ConfigInvalid, format!("{}\n{}", problems.summary(), all.trim_end())))
-}
 
 fn begin(task: &Task) -> Publisher {
     let files = Files { output: task.context.output.clone(), summary: task.context.summary.clone() };
@@ -163,30 +101,32 @@ async fn work(
     nothing_to_do: &mut bool,
 ) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
+    if commit.from_fork {
+        preview(task, publisher, image::origin(settings, inputs, commit)?, Running::NotAsked(NO_KEY));
+        return Ok(());
+    }
     let deadline = Instant::now() + inputs.timeout;
     let connected = connect(task, env)?;
     let (mut events, mut reader) = execute::event_channel();
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
-    let only_looks = task.only_looks();
     // An agent that does not answer is known before minutes go into a build.
-    let source = tokio::select! {
-        source = async {
-            connected.observe(None).await?;
-            match task.verb {
-                Verb::Rollback => Ok(None),
-                _ => image::find(settings, inputs, commit, context, env).await.map(Some),
-            }
-        } => source?,
-        () = cancel.first() => return Err(cancelled()),
+    let looking = async {
+        let status = connected.observe(None).await?;
+        let source = match task.verb {
+            Verb::Rollback => None,
+            _ => Some(image::find(settings, inputs, commit, context, env).await?),
+        };
+        Ok((status, source))
     };
+    let (status, source) = bounded(looking, deadline, cancel).await?;
+    if let Some(url) = address(&status) {
+        publisher.address(url);
+    }
     let want = match source {
         None => Wanted::Rollback,
         Some(Source::Known(image)) => Wanted::Image(image),
-        Some(Source::Wanted(wanted)) if only_looks => {
-            Out.text(&format!(
-                "`{}` is not built yet: its digest, and so the plan, is known after the push\n",
-                wanted.name
-            ));
+        Some(Source::Wanted(wanted)) if task.only_looks() => {
+            preview(task, publisher, wanted.origin(commit), Running::Known(running(&status)));
             return Ok(());
         }
         Some(Source::Wanted(wanted)) => {
@@ -194,16 +134,13 @@ async fn work(
             Wanted::Image(telling(making, &mut reader, |event| tell(publisher, event)).await?)
         }
     };
-    let planned = tokio::select! {
-        planned = connected.plan(&want) => planned?,
-        () = cancel.first() => return Err(cancelled()),
-    };
+    let planned = bounded(connected.plan(&want), deadline, cancel).await?;
     Out.text(&render::text(&planned.report));
     publisher.plan(&planned.report);
     state::keep_plan(vars, &planned.report);
     let plan = planned.executable()?;
     *nothing_to_do = !planned.report.changed;
-    if plan.steps.is_empty() || only_looks {
+    if plan.steps.is_empty() || task.only_looks() {
         return Ok(());
     }
     let mut cx = Context {
@@ -229,13 +166,40 @@ async fn work(
 fn tell(publisher: &mut Publisher, stamped: &Stamped) {
     Out.text(&report::lines(stamped));
     if let DeployEvent::Problem { file, line, message } = &stamped.event {
-        Out.text(&annotation(&Annotation { file, line: *line, title: "build", message }));
+        Out.text(&annotation(&Annotation { file: Some(file), line: *line, title: "build", message }));
     }
     publisher.event(stamped);
 }
 
-fn cancelled() -> Failure {
-    Failure::new(Reason::Cancelled, "cancelled; nothing was changed")
+/// Reads end at a signal and at the deadline.
+async fn bounded<T>(
+    reading: impl Future<Output = Result<T, Failure>>,
+    deadline: Instant,
+    cancel: &Cancel,
+) -> Result<T, Failure> {
+    tokio::select! {
+        read = reading => read,
+        () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Failure::new(Reason::TimedOut, "the time was over before the deployment began; nothing was changed")
+                .hint("raise `timeout`, or see why the registry or the agent is slow"))
+        }
+    }
+}
+
+/// Tells what is known where there can be no plan.
+fn preview(task: &Task, publisher: &mut Publisher, image: Origin, running: Running) {
+    let Settings { app, environment, target, .. } = &task.settings;
+    let preview = Preview {
+        app: app.clone(),
+        environment: environment.clone(),
+        service: target.service.clone(),
+        agent: target.agent.clone(),
+        image,
+        running,
+    };
+    Out.text(&render::preview_text(&preview));
+    publisher.preview(preview);
 }
 
 pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {

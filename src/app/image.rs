@@ -16,6 +16,7 @@ use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, changed_tag, plan, recipe_hash, tag};
+use crate::plan::preview::Origin;
 use crate::report::Out;
 use crate::signing::fresh_nonce;
 use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs, login_masks};
@@ -40,7 +41,38 @@ pub(super) struct Wanted {
     /// Files of the build context that are not as in the commit.
     changed: Vec<String>,
     /// Name and tag, for people.
-    pub(super) name: String,
+    name: String,
+}
+
+/// The same without asking a registry.
+pub(super) fn origin(settings: &Settings, inputs: &Inputs, commit: &Commit) -> Result<Origin, Failure> {
+    Ok(match said(settings)? {
+        ImageInput::Digest(image) => Origin::Given(image.to_string()),
+        ImageInput::Tag(repository, tag) => Origin::Given(format!("{repository}:{tag}")),
+        ImageInput::Repository(repository) => {
+            let spec = spec(inputs);
+            let name = format!("{repository}:{}", tag(&commit.head, &spec));
+            Origin::build(commit.head.clone(), &spec, name)
+        }
+    })
+}
+
+fn said(settings: &Settings) -> Result<ImageInput, Failure> {
+    settings.image.clone().ok_or_else(|| {
+        Failure::new(Reason::Usage, "neither the input `image` nor `image.repository` of deploy.yml is set")
+            .hint("name the repository that the image is pushed to, for example `image: ghcr.io/acme/web`")
+    })
+}
+
+fn spec(inputs: &Inputs) -> BuildSpec {
+    BuildSpec {
+        context: inputs.context.clone(),
+        dockerfile: inputs.dockerfile.clone(),
+        target: inputs.target.clone(),
+        args: inputs.build_args.clone(),
+        secrets: inputs.secrets.clone(),
+        platform: String::new(),
+    }
 }
 
 /// Finds out which it is. Reads only.
@@ -51,11 +83,7 @@ pub(super) async fn find(
     context: &GitHubContext,
     env: &Env,
 ) -> Result<Source, Failure> {
-    let image = settings.image.clone().ok_or_else(|| {
-        Failure::new(Reason::Usage, "neither the input `image` nor `image.repository` of deploy.yml is set")
-            .hint("name the repository that the image is pushed to, for example `image: ghcr.io/acme/web`")
-    })?;
-    match image {
+    match said(settings)? {
         ImageInput::Digest(image) => Ok(Source::Known(image)),
         ImageInput::Tag(repository, tag) => {
             let digest = Registry::new(credentials(inputs, env, &repository)?).digest(&repository, &tag).await?;
@@ -65,14 +93,7 @@ pub(super) async fn find(
             })
         }
         ImageInput::Repository(repository) => {
-            let spec = BuildSpec {
-                context: inputs.context.clone(),
-                dockerfile: inputs.dockerfile.clone(),
-                target: inputs.target.clone(),
-                args: inputs.build_args.clone(),
-                secrets: inputs.secrets.clone(),
-                platform: String::new(),
-            };
+            let spec = spec(inputs);
             let credentials = credentials(inputs, env, &repository)?;
             let changed = match inputs.build {
                 // Nothing is taken from the checkout.
@@ -107,6 +128,11 @@ pub(super) async fn find(
 }
 
 impl Wanted {
+    /// Where it would come from.
+    pub(super) fn origin(&self, commit: &Commit) -> Origin {
+        Origin::build(commit.head.clone(), &self.spec, self.name.clone())
+    }
+
     /// Builds it from the checkout and pushes it.
     pub(super) async fn make(
         &self,

@@ -3,6 +3,7 @@
 mod action;
 mod agent;
 mod deploy;
+mod early;
 mod image;
 mod load;
 mod payload;
@@ -12,6 +13,8 @@ mod state;
 mod task;
 mod views;
 
+use std::process::ExitCode;
+
 use crate::cli::{Cli, Command, Entry, Files};
 use crate::domain::Reason;
 use crate::env::Env;
@@ -19,19 +22,20 @@ use crate::execute::Cancel;
 use crate::failure::Failure;
 use crate::trigger::Trigger;
 
-/// Runs what the program was started for to its end.
+/// Runs what the program was started for to its end. What the action and its post step have to say they said themselves.
 ///
 /// # Errors
-/// Its kind is the exit code.
-pub async fn run(entry: &Entry, env: &Env, cancel: Cancel) -> Result<(), Failure> {
+/// Of a command: to be printed; its kind is the exit code.
+pub async fn run(entry: &Entry, env: &Env, cancel: Cancel) -> Result<ExitCode, Failure> {
     match entry {
-        Entry::Action => action::run(env, cancel).await,
-        Entry::Post => {
-            post::run(env, &cancel).await;
-            Ok(())
+        Entry::Action => {
+            let code = |failure: Failure| ExitCode::from(failure.kind.exit_code());
+            return Ok(action::run(env, cancel).await.map_or_else(code, |()| ExitCode::SUCCESS));
         }
-        Entry::Command(cli) => command(cli, env, cancel).await,
+        Entry::Post => post::run(env, &cancel).await,
+        Entry::Command(cli) => command(cli, env, cancel).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn command(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::action::{NO_VARS, Task, connect, prepare};
+use super::action::{NO_VARS, connect};
 use super::deploy::telling;
 use super::load::Connected;
 use super::state;
-use super::task::{client, run_of};
+use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::Holder;
 use crate::domain::{DeploymentId, EnvName, IdempotencyKey, Reason, one_line};
 use crate::env::Env;
@@ -36,8 +36,9 @@ pub(super) async fn run(env: &Env, cancel: &Cancel) {
         return Out.text("nothing is open\n");
     }
     match prepare(vars) {
-        Ok(Some(task)) => close(&task, vars, env, cancel).await,
-        Ok(None) => {}
+        // For a fork nothing was begun.
+        Ok(Ready::Task(task)) if !task.commit.from_fork => close(&task, vars, env, cancel).await,
+        Ok(_) => {}
         Err(failure) => warn(&format!("nothing was closed: {failure}")),
     }
 }

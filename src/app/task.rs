@@ -1,18 +1,98 @@
-//! What the step and its post step both need of the task that they were given.
+//! The task that the step and its post step were given: inputs, event and configuration, read and checked.
 
-use super::action::Task;
-use super::settings::Settings;
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::payload;
+use super::settings::{self, Settings};
 use crate::clients::github::GitHub;
-use crate::domain::one_line;
-use crate::report::{CommentOn, Out, Run, Story};
-use crate::trigger::{GitHubContext, Verb};
+use crate::config::{self, Config};
+use crate::domain::{Reason, one_line};
+use crate::failure::Failure;
+use crate::report::{Annotation, CommentOn, Out, Run, Story, annotation};
+use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, read_event};
 
 /// Longest sentence that is printed, in characters.
 const SHOWN: usize = 500;
 
-/// GitHub, where there is a token for it.
+/// All that a run is about, read and checked.
+pub(super) struct Task {
+    pub(super) context: GitHubContext,
+    pub(super) inputs: Inputs,
+    pub(super) commit: Commit,
+    pub(super) verb: Verb,
+    pub(super) settings: Settings,
+}
+
+/// What reading everything gives.
+pub(super) enum Ready {
+    /// Something is to be done.
+    Task(Box<Task>),
+    /// Nothing is, for the reason that the sentence gives.
+    Nothing(&'static str),
+}
+
+pub(super) fn prepare(vars: &BTreeMap<String, String>) -> Result<Ready, Failure> {
+    let context = GitHubContext::read(vars)?;
+    let inputs = Inputs::read(vars)?;
+    let (commit, usual) = match read_event(&context, &payload::read(vars)?)? {
+        Event::Deploy(commit) => (commit, Verb::Deploy),
+        Event::Plan(commit) => (commit, Verb::Plan),
+        Event::Nothing(why) => {
+            Out.text(&format!("{why}\n"));
+            return Ok(Ready::Nothing(why));
+        }
+    };
+    let verb = inputs.command.unwrap_or(usual);
+    if commit.from_fork && verb != Verb::Plan {
+        return Err(Failure::new(Reason::Forbidden, "the pull request comes from a fork: nothing is deployed for it")
+            .hint("leave out the input `command` on `pull_request`, or merge it first"));
+    }
+    // A fork's run has no secrets: half of its login is missing.
+    if !commit.from_fork {
+        inputs.check_login()?;
+    }
+    let config = read_config(&inputs, &context)?;
+    let settings = settings::merge(config.as_ref(), &inputs, &context)?;
+    for sentence in &settings.overrides {
+        Out.text(&format!("note: {}\n", one_line(sentence, SHOWN)));
+    }
+    Ok(Ready::Task(Box::new(Task { context, inputs, commit, verb, settings })))
+}
+
+/// The file, where there is one. Its problems become annotations, each on its line.
+fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config>, Failure> {
+    let name = inputs.config.as_ref().map_or_else(|| "deploy.yml".to_owned(), |path| path.display().to_string());
+    let text = match fs::read_to_string(context.workspace.join(&name)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && inputs.config.is_none() => return Ok(None),
+        Err(error) => {
+            return Err(Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
+                .because(error)
+                .hint("check the repository out before this step; `config` is relative to it"));
+        }
+    };
+    let problems = match config::parse(&name, &text) {
+        Ok(config) => return Ok(Some(config)),
+        Err(problems) => problems,
+    };
+    for problem in problems.list() {
+        let hint = problem.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        Out.text(&annotation(&Annotation {
+            file: Some(&name),
+            line: u64::try_from(problem.at.line).ok(),
+            title: "configuration",
+            message: &format!("{}{hint}", problem.message),
+        }));
+    }
+    let all = problems.to_string();
+    Err(Failure::new(Reason::ConfigInvalid, format!("{}\n{}", problems.summary(), all.trim_end())))
+}
+
+/// GitHub, where there is a token that may write.
 pub(super) fn client(task: &Task) -> Option<GitHub> {
-    let token = task.inputs.github_token.as_ref()?;
+    // The token of a fork's run may only read.
+    let token = task.inputs.github_token.as_ref().filter(|_| !task.commit.from_fork)?;
     GitHub::new(&task.context.api_url, task.context.repository.clone(), token)
         .map_err(|error| Out.text(&format!("not reported: {}\n", one_line(&error.to_string(), SHOWN))))
         .ok()
@@ -28,7 +108,8 @@ impl Task {
     /// Before anything happened.
     pub(super) fn story(&self) -> Story {
         let Settings { app, environment, .. } = &self.settings;
-        Story::new(app.clone(), environment.clone(), self.commit.head.clone(), self.context.run_url())
+        let story = Story::new(app.clone(), environment.clone(), self.commit.head.clone(), self.context.run_url());
+        Story { plan_only: self.only_looks(), ..story }
     }
 
     /// What the keys of the run's deployments begin with. The commit is part of it: `act` gives every run the same number.

@@ -5,6 +5,7 @@
 
 pub mod image;
 mod lint;
+pub mod preview;
 pub mod render;
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,29 @@ fn plan_of(input: Input) -> Planned {
     })
 }
 
+#[test]
+fn the_address_is_that_of_the_proof_without_what_only_a_probe_asks() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans/later_swap/input.json"));
+    let status = serde_json::from_str::<Input>(&text.unwrap()).unwrap().status;
+    let address = |proof: Option<&str>, rule: &str| {
+        let mut status = status.clone();
+        status.proof = proof.map(str::to_owned);
+        for route in &mut status.routes {
+            rule.clone_into(&mut route.rule);
+        }
+        preview::address(&status).map(|url| url.to_string())
+    };
+    assert!(!status.routes.is_empty());
+    let proof = Some("https://shop.example/healthz?x");
+    assert_eq!(address(proof, "Host(`shop.example`)").as_deref(), Some("https://shop.example/"));
+    assert_eq!(
+        address(proof, "Host(`shop.example`) && PathPrefix(`/h`)").as_deref(),
+        Some("https://shop.example/healthz")
+    );
+    assert_eq!(address(None, "HostRegexp(`.*`)"), None);
+    assert_eq!(address(Some("https://[bad"), "Host(`x`)"), None, "an agent's word is data");
+}
+
 fn case(name: &str) -> Planned {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);
     planned(&fs::read_to_string(folder.join("input.json")).unwrap())

@@ -57,7 +57,7 @@ fn count(status: &ServiceStatus) -> u64 {
 }
 
 /// What runs: the release where the agent knows one, else what the first container says.
-fn running(status: &ServiceStatus) -> Option<Version> {
+pub(super) fn running(status: &ServiceStatus) -> Option<Version> {
     let first = live(status).next()?;
     let release = status.release.as_ref().filter(|release| release.image_id == first.image_id);
     Some(Version {

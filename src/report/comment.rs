@@ -5,19 +5,21 @@ mod tests;
 
 use std::time::Duration;
 
-use super::story::{Story, Verdict};
+use super::story::{Story, Told, Verdict};
 use crate::domain::{AppName, EnvName, ImageRef, show_span};
 use crate::event::ContainerReport;
 use crate::plan::Version;
-use crate::plan::render::{markdown, markdown_code, markdown_prose};
+use crate::plan::render::{markdown, markdown_code, markdown_prose, preview_markdown};
 
 /// Longest comment that GitHub takes, in characters.
 pub(super) const LONGEST: usize = 65_536;
 /// Longest plan that is shown, in characters; blockers and notes can make it long.
 const LONGEST_PLAN: usize = 30_000;
+/// Most lines of a failure's sentence that are shown: many things can be wrong with a configuration.
+const LONGEST_WHY: usize = 40;
 
 /// What the headlines begin with that are not a run's last word.
-const RUNNING: &str = "⏳ Deploying";
+const RUNNING: &str = "⏳";
 const LET_GO: &str = "⏹️ Run cancelled";
 const LOST: &str = "❓ Deployment";
 
@@ -58,18 +60,15 @@ pub(super) fn body(story: &Story, room: usize) -> String {
 fn head(story: &Story) -> String {
     let mut out = format!("### {}\n\n", headline(story));
     let planned = story.verdict() == Verdict::Planned;
-    if !planned {
+    let nothing_known = story.plan_only && story.plan.is_none();
+    if !planned && !nothing_known {
         out.push_str(&table(story));
     }
     if let Some(told) = story.ended.as_ref().and_then(|ended| ended.failure.as_ref()) {
-        out.push_str(&format!(
-            "\n**Why:** {} ({})\n",
-            markdown_prose(&told.message),
-            markdown_code(told.reason.as_str())
-        ));
-        if let Some(hint) = &told.hint {
-            out.push_str(&format!("\n**What to do:** {}\n", markdown_prose(hint)));
-        }
+        out.push_str(&why(told));
+    }
+    if let Some(preview) = story.preview.as_ref().filter(|_| planned && story.plan.is_none()) {
+        out.push_str(&preview_markdown(preview));
     }
     if let Some(plan) = &story.plan {
         let text = markdown(plan);
@@ -92,6 +91,15 @@ fn head(story: &Story) -> String {
     out
 }
 
+/// Why it failed, and what to do about it.
+pub(super) fn why(told: &Told) -> String {
+    let reason = markdown_code(told.reason.as_str());
+    let message: Vec<String> = told.message.lines().take(LONGEST_WHY).map(markdown_prose).collect();
+    let message = message.join("<br>\n");
+    let hint = told.hint.as_ref().map(|hint| format!("\n**What to do:** {}\n", markdown_prose(hint)));
+    format!("\n**Why:** {message} ({reason})\n{}", hint.unwrap_or_default())
+}
+
 fn blocked(story: &Story) -> bool {
     story.plan.as_ref().is_some_and(|plan| !plan.blockers.is_empty())
 }
@@ -100,21 +108,25 @@ fn headline(story: &Story) -> String {
     let environment = markdown_code(story.environment.as_str());
     let release = story.model.release.or(story.model.proven).map(|number| format!(": release {number} serves"));
     match story.verdict() {
+        Verdict::Running if story.plan_only => format!("{RUNNING} Planning for {environment}"),
         Verdict::Running => {
             let phase = story.model.current.map(|phase| format!(": {}", phase.as_str())).unwrap_or_default();
-            format!("{RUNNING} to {environment}{phase}")
+            format!("{RUNNING} Deploying to {environment}{phase}")
         }
         Verdict::Planned => match &story.plan {
             Some(plan) if !plan.blockers.is_empty() => format!("🚫 Plan for {environment}: blocked"),
             Some(_) => format!("📋 Plan for {environment}"),
-            None => format!("📋 Plan for {environment}: known once the image is built and pushed"),
+            None => format!("📋 Plan for {environment}, as far as it is known"),
         },
         Verdict::Deployed => format!("✅ Deployed to {environment}{}", release.unwrap_or_default()),
         Verdict::NothingToDo => format!("✅ Nothing to do for {environment}: what is wanted runs"),
         Verdict::RolledBack => format!("❌ Deployment to {environment} failed: the version from before serves"),
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
+        Verdict::Cancelled if story.plan_only => format!("⏹️ Plan for {environment} cancelled"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
         Verdict::LetGo => format!("{LET_GO}: the agent finishes the deployment to {environment}"),
+        Verdict::Failed if story.plan_only && blocked(story) => format!("🚫 Plan for {environment}: blocked"),
+        Verdict::Failed if story.plan_only => format!("❌ No plan for {environment}"),
         Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
         Verdict::Failed => format!("❌ Deployment to {environment} failed: nothing was changed there"),
         Verdict::Lost => format!("{LOST} to {environment}: how it ended is not known"),
@@ -124,13 +136,10 @@ fn headline(story: &Story) -> String {
 fn table(story: &Story) -> String {
     let plan = story.plan.as_ref();
     let version = |version: Option<&Version>| version.map_or_else(|| "–".to_owned(), show);
-    // Where nothing was to do, what ran before serves.
-    let same = plan.and_then(|plan| plan.running.as_ref()).filter(|_| story.verdict() == Verdict::NothingToDo);
-    let image = story.model.image.as_deref().map(|image| markdown_code(&short(image)));
-    let image = image.or(same.map(|same| markdown_code(&digest(same))));
-    let release = story.model.release.or(same.and_then(|same| same.release)).map(|number| number.to_string());
+    let conclusion = story.conclusion();
     let none = || "–".to_owned();
-    let (release, serving) = (release.unwrap_or_else(none), image.unwrap_or_else(none));
+    let release = conclusion.release.map_or_else(none, |number| number.to_string());
+    let serving = conclusion.image.map_or_else(none, |image| markdown_code(&short(&image)));
     format!(
         "| environment | running before | wanted | serving release | serving digest |\n|---|---|---|---|---|\n| {} | {} | {} | {release} | {serving} |\n",
         markdown_code(story.environment.as_str()),
@@ -167,8 +176,14 @@ fn foot(story: &Story) -> String {
         .as_ref()
         .map(|id| format!(", deployment {}", markdown_code(id.as_str())))
         .unwrap_or_default();
-    let run = link(&story.run_url);
-    format!("\n<sub>Commit {}{deployment}. [Run]({run})</sub>\n", markdown_code(story.commit.short()))
+    let result = story.ended.as_ref().map(|_| format!("Result: {}. ", markdown_code(&story.conclusion().sentence())));
+    let open = story.url.as_ref().map(|url| format!(" [Open]({}).", link(&url.to_string()))).unwrap_or_default();
+    format!(
+        "\n<sub>{}Commit {}{deployment}.{open} [Run]({})</sub>\n",
+        result.unwrap_or_default(),
+        markdown_code(story.commit.short()),
+        link(&story.run_url)
+    )
 }
 
 /// The address of the run is GitHub's own; the escape keeps it one even if it is not.

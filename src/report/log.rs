@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::LINE;
-use crate::domain::{one_line, show_span};
+use super::{Conclusion, LINE};
+use crate::domain::{EnvName, one_line, show_span};
 use crate::event::{ContainerReport, DeployEvent, Stamped};
 
 /// The lines for one event, each ended by a line break; empty for kinds that this version does not know.
@@ -45,6 +45,13 @@ pub fn lines(stamped: &Stamped) -> String {
         DeployEvent::Unknown => {}
     }
     out
+}
+
+/// The last line of the action's log.
+#[must_use]
+pub fn last_line(conclusion: &Conclusion, environment: Option<&EnvName>) -> String {
+    let environment = environment.map(|name| format!(", environment {name}")).unwrap_or_default();
+    format!("result: {}{environment}\n", conclusion.sentence())
 }
 
 fn span(milliseconds: u64) -> String {

@@ -4,7 +4,10 @@
 
 mod annotations;
 mod comment;
+mod conclusion;
+mod early;
 mod escape;
+mod files;
 mod history;
 mod json;
 mod log;
@@ -18,15 +21,18 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{Annotation, annotation, warning};
+pub use annotations::{Annotation, annotation, failed, warning};
 pub use comment::{comment, marker};
+pub use conclusion::Conclusion;
+pub use early::Early;
+pub use files::Files;
 pub use history::history;
 pub use json::{Ending, event, object, result};
-pub use log::lines;
+pub use log::{last_line, lines};
 pub use model::Model;
 pub use out::Out;
-pub use outputs::outputs;
-pub use publish::{CommentOn, Files, Late, Open, Publisher, Run};
+pub use outputs::{Output, outputs};
+pub use publish::{CommentOn, Late, Open, Publisher, Run};
 pub use status::status;
 pub use story::{Ended, Story, Told};
 pub use summary::summary;

@@ -2,58 +2,53 @@
 
 use serde_json::{Value, json};
 
+use super::conclusion::Conclusion;
 use super::json::{Ending, object, result};
-use super::story::{Story, Verdict};
-use crate::domain::{ImageRef, Reason};
+use super::story::Story;
+use crate::domain::Reason;
 use crate::failure::Failure;
+
+/// An output: name and value.
+pub type Output = (&'static str, String);
 
 /// Every output by its name; a value that is not known is empty.
 #[must_use]
-pub fn outputs(story: &Story, ending: &Ending<'_>) -> Vec<(&'static str, String)> {
-    let model = &story.model;
-    let wanted = story.plan.as_ref().and_then(|plan| plan.wanted.as_ref()).and_then(|version| version.image.as_ref());
-    // A plan says what would be deployed; a deployment says what serves.
-    let image = match story.verdict() {
-        Verdict::Planned | Verdict::NothingToDo => wanted.map(ToString::to_string),
-        _ => model.image.clone(),
-    };
-    let digest = image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
-    let running = story.plan.as_ref().and_then(|plan| plan.running.as_ref()).and_then(|version| version.release);
-    let release = model.release.or(running.filter(|_| ending.nothing_to_do));
-    let outcome = match (model.outcome, story.verdict()) {
-        (Some(outcome), _) => outcome.as_str(),
-        (None, Verdict::NothingToDo) => "unchanged",
-        (None, Verdict::Planned) => "planned",
-        (None, Verdict::Cancelled) => "cancelled",
-        (None, Verdict::Failed) => "failed",
-        (None, _) => "unknown",
-    };
-    // Of a plan, whether it would change something; before the image is built nobody can say.
-    let changed = match (story.verdict(), &story.plan) {
-        (Verdict::Planned, None) => None,
-        (Verdict::Planned, Some(plan)) => Some(plan.changed),
-        _ => Some(ending.changed),
-    };
-    let reason = ending.failure.map(|failure| failure.reason).or(model.reason).map(Reason::as_str);
+pub fn outputs(story: &Story, ending: &Ending<'_>) -> Vec<Output> {
+    let url = story.url.as_ref().map(ToString::to_string).unwrap_or_default();
+    let deployment = story.model.deployment.as_ref().map(ToString::to_string).unwrap_or_default();
+    list(story.environment.to_string(), &story.conclusion(), &url, &deployment, &result(&story.model, ending))
+}
+
+pub(super) fn list(
+    environment: String,
+    conclusion: &Conclusion,
+    url: &str,
+    deployment: &str,
+    result: &str,
+) -> Vec<Output> {
+    let changed = conclusion.changed.map_or_else(|| "unknown".to_owned(), |changed| changed.to_string());
     vec![
-        ("environment", story.environment.to_string()),
-        ("outcome", outcome.to_owned()),
-        ("changed", changed.map_or_else(|| "unknown".to_owned(), |changed| changed.to_string())),
-        ("image", image.unwrap_or_default()),
-        ("digest", digest.map(|image| image.digest().as_str().to_owned()).unwrap_or_default()),
-        ("release", release.map(|number| number.to_string()).unwrap_or_default()),
-        ("url", story.url.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("deployment-id", model.deployment.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("reason-code", reason.unwrap_or_default().to_owned()),
-        ("result-json", document(&result(model, ending), outcome, changed)),
+        ("environment", environment),
+        ("outcome", conclusion.outcome.to_owned()),
+        ("changed", changed),
+        ("image", conclusion.image.clone().unwrap_or_default()),
+        ("digest", conclusion.digest().map(|digest| digest.to_string()).unwrap_or_default()),
+        ("release", conclusion.release.map(|number| number.to_string()).unwrap_or_default()),
+        ("url", url.to_owned()),
+        ("deployment-id", deployment.to_owned()),
+        ("reason-code", conclusion.reason.map(Reason::as_str).unwrap_or_default().to_owned()),
+        ("result-json", document(result, conclusion)),
     ]
 }
 
-/// The result as one line, with the same outcome and change as the other outputs.
-fn document(result: &str, outcome: &str, changed: Option<bool>) -> String {
+/// The result as one line, with the same answers as the other outputs.
+fn document(result: &str, conclusion: &Conclusion) -> String {
     let mut document: Value = serde_json::from_str(result).unwrap_or_default();
-    document["outcome"] = json!(outcome);
-    document["changed"] = json!(changed);
+    document["outcome"] = json!(conclusion.outcome);
+    document["changed"] = json!(conclusion.changed);
+    document["release"] = json!(conclusion.release);
+    document["image"] = json!(conclusion.image);
+    document["reason"] = json!(conclusion.reason.map(Reason::as_str));
     object(&document).trim_end().to_owned()
 }
 
@@ -62,7 +57,7 @@ fn document(result: &str, outcome: &str, changed: Option<bool>) -> String {
 ///
 /// # Errors
 /// A value holds the delimiter all the same; nothing is to be written then.
-pub(super) fn file(outputs: &[(&'static str, String)], delimiter: &str) -> Result<String, Failure> {
+pub(super) fn file(outputs: &[Output], delimiter: &str) -> Result<String, Failure> {
     let mut out = String::new();
     for (name, value) in outputs {
         if value.contains(delimiter) {

@@ -7,9 +7,6 @@ mod late;
 mod tests;
 mod voice;
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,12 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::story::{Ended, Story};
-use super::{Ending, outputs, summary};
+use super::{Ending, Files, outputs, summary};
 use crate::clients::github::GitHub;
-use crate::domain::PrNumber;
+use crate::domain::{HttpUrl, PrNumber};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
-use crate::signing::fresh_nonce;
+use crate::plan::preview::Preview;
 pub use late::{Late, Open};
 use voice::Voice;
 
@@ -51,15 +48,6 @@ pub struct Run {
     pub comment: CommentOn,
 }
 
-/// The runner's files that take outputs and summary; absent outside of a workflow.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
-    /// `GITHUB_OUTPUT`.
-    pub output: Option<PathBuf>,
-    /// `GITHUB_STEP_SUMMARY`.
-    pub summary: Option<PathBuf>,
-}
-
 /// Publishes one environment's story.
 #[derive(Debug)]
 pub struct Publisher {
@@ -85,6 +73,18 @@ impl Publisher {
         self.told.send_replace(self.story.clone());
     }
 
+    /// Takes in what is known before there is a plan.
+    pub fn preview(&mut self, preview: Preview) {
+        self.story.preview = Some(preview);
+        self.told.send_replace(self.story.clone());
+    }
+
+    /// Takes the environment's address in.
+    pub fn address(&mut self, url: HttpUrl) {
+        self.story.url = Some(url);
+        self.told.send_replace(self.story.clone());
+    }
+
     /// Takes one more event in.
     pub fn event(&mut self, stamped: &Stamped) {
         self.story.apply(stamped);
@@ -101,7 +101,7 @@ impl Publisher {
     /// reported, a sentence each, for the log.
     pub async fn finish(mut self, ending: &Ending<'_>, limit: Duration) -> Vec<String> {
         self.story.ended = Some(Ended::of(ending));
-        let mut unreported = self.write(ending);
+        let mut unreported = self.files.write(&outputs(&self.story, ending), &summary(&self.story));
         self.told.send_replace(self.story.clone());
         if let Some(mut task) = self.task.take() {
             match tokio::time::timeout(limit, &mut task).await {
@@ -115,34 +115,6 @@ impl Publisher {
         }
         unreported
     }
-
-    fn write(&self, ending: &Ending<'_>) -> Vec<String> {
-        let mut unreported = Vec::new();
-        if let Some(path) = &self.files.output {
-            let delimiter =
-                fresh_nonce().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-            let text = match delimiter {
-                Ok(delimiter) => {
-                    outputs::file(&outputs(&self.story, ending), &delimiter).map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            let written = text.and_then(|text| append(path, &text));
-            unreported.extend(written.err().map(|error| format!("the outputs were not written: {error}")));
-        }
-        if let Some(path) = &self.files.summary {
-            let written = append(path, &summary(&self.story));
-            unreported.extend(written.err().map(|error| format!("the job summary was not written: {error}")));
-        }
-        unreported
-    }
-}
-
-/// In one call: the runner may read the file at any time.
-fn append(path: &Path, text: &str) -> Result<(), String> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| format!("`{}`: {error}", path.display()))
 }
 
 /// Follows the story to its end, or until nobody tells it any more.

@@ -1,12 +1,14 @@
 //! Everything that the comment, the summary, the outputs and GitHub's deployment rest on: one value for all of them.
 
 use std::collections::VecDeque;
+use std::error::Error;
 
 use super::{Ending, Model};
 use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason};
 use crate::event::{ContainerReport, DeployEvent, Outcome, Stamped};
-use crate::failure::Kind;
+use crate::failure::{Failure, Kind};
 use crate::plan::PlanReport;
+use crate::plan::preview::Preview;
 
 /// Last lines of a build that are kept: a failed step's own words are among them.
 const BUILD_LINES: usize = 60;
@@ -22,8 +24,12 @@ pub struct Story {
     pub commit: GitSha,
     /// The run's page.
     pub run_url: String,
+    /// True where nothing is to be deployed: the plan is all.
+    pub plan_only: bool,
     /// The environment's address for people, where it is known.
     pub url: Option<HttpUrl>,
+    /// What is known where there is no plan yet.
+    pub preview: Option<Preview>,
     /// The plan, once there is one.
     pub plan: Option<PlanReport>,
     /// The fold of the events.
@@ -52,7 +58,7 @@ pub struct Told {
     pub kind: Kind,
     /// Its stable word.
     pub reason: Reason,
-    /// One sentence. May hold text from outside.
+    /// What failed and because of what. May hold text from outside.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -92,7 +98,9 @@ impl Story {
             environment,
             commit,
             run_url,
+            plan_only: false,
             url: None,
+            preview: None,
             plan: None,
             model: Model::default(),
             containers: Vec::new(),
@@ -154,12 +162,20 @@ impl Ended {
     /// From what ends a run.
     #[must_use]
     pub fn of(ending: &Ending<'_>) -> Self {
-        let told = |failure: &crate::failure::Failure| Told {
-            kind: failure.kind,
-            reason: failure.reason,
-            message: failure.message.clone(),
-            hint: failure.hint.clone(),
-        };
-        Self { nothing_to_do: ending.nothing_to_do, failure: ending.failure.map(told) }
+        Self { nothing_to_do: ending.nothing_to_do, failure: ending.failure.map(Told::of) }
+    }
+}
+
+impl Told {
+    /// With its causes in one sentence.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Self {
+        let mut message = failure.message.clone();
+        let mut cause = failure.source();
+        while let Some(error) = cause {
+            message.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self { kind: failure.kind, reason: failure.reason, message, hint: failure.hint.clone() }
     }
 }

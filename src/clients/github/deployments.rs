@@ -6,7 +6,7 @@ use super::GitHub;
 use super::call::{Call, Method};
 use super::comments::items;
 use super::error::GitHubError;
-use crate::domain::{DeploymentId, EnvName, GitSha, one_line};
+use crate::domain::{DeploymentId, EnvName, GitSha, HttpUrl, one_line};
 
 /// Longest description of a status, in characters (GitHub's limit).
 const DESCRIPTION: usize = 140;
@@ -35,6 +35,8 @@ pub struct NewDeployment {
     pub commit: GitSha,
     /// Where to.
     pub environment: EnvName,
+    /// True where it goes away with its pull request.
+    pub transient: bool,
     /// Finds it again.
     pub payload: DeploymentPayload,
 }
@@ -77,6 +79,8 @@ pub struct DeploymentStatus {
     pub description: String,
     /// The run's page.
     pub log_url: String,
+    /// The environment's address for people, where it is known.
+    pub environment_url: Option<HttpUrl>,
 }
 
 impl GitHub {
@@ -95,8 +99,8 @@ impl GitHub {
                 "auto_merge": false,
                 "required_contexts": [],
                 "environment": new.environment.as_str(),
-                "transient_environment": false,
-                "production_environment": new.environment.as_str() == "production",
+                "transient_environment": new.transient,
+                "production_environment": matches!(new.environment.as_str(), "production" | "prod"),
                 "payload": new.payload.document(),
             }),
             permission: WRITE,
@@ -123,18 +127,18 @@ impl GitHub {
     /// It was refused, or GitHub does not answer.
     pub async fn add_status(&self, deployment: DeploymentNumber, status: &DeploymentStatus) -> Result<(), GitHubError> {
         let description = one_line(&status.description, DESCRIPTION);
-        let call = Call {
-            what: "reporting the deployment's status",
-            method: Method::Post,
-            path: self.path(&format!("/deployments/{}/statuses", deployment.0)),
-            body: json!({
-                "state": status.state.as_str(),
-                "description": description,
-                "log_url": status.log_url,
-                "auto_inactive": true,
-            }),
-            permission: WRITE,
-        };
+        let mut body = json!({
+            "state": status.state.as_str(),
+            "description": description,
+            "log_url": status.log_url,
+            "auto_inactive": true,
+        });
+        if let Some(url) = &status.environment_url {
+            body["environment_url"] = json!(url.to_string());
+        }
+        let what = "reporting the deployment's status";
+        let path = self.path(&format!("/deployments/{}/statuses", deployment.0));
+        let call = Call { what, method: Method::Post, path, body, permission: WRITE };
         let read = |answer: &Value| answer.get("state").map(|_| ());
         let find = || async {
             let statuses = self.statuses(deployment).await?;

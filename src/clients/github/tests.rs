@@ -35,7 +35,7 @@ fn seven() -> PrNumber {
 fn deployment() -> NewDeployment {
     let environment: EnvName = "staging".parse().unwrap();
     let payload = DeploymentPayload { run_id: 9, attempt: 1, deployment: "d-1".parse().unwrap() };
-    NewDeployment { commit: sha(), environment, payload }
+    NewDeployment { commit: sha(), environment, transient: false, payload }
 }
 
 fn status() -> DeploymentStatus {
@@ -43,6 +43,7 @@ fn status() -> DeploymentStatus {
         state: DeploymentState::Success,
         description: "x".repeat(200),
         log_url: "https://github.example/run".to_owned(),
+        environment_url: "https://shop.example/".parse().ok(),
     }
 }
 

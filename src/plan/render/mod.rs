@@ -1,8 +1,9 @@
-//! A plan as text, markdown or JSON. Pure; all three show the same value.
+//! A plan as text, markdown or JSON. Pure; all three show the same value. [`preview_text`] where there is none yet.
 
 mod escape;
 mod json;
 mod markdown;
+mod preview;
 mod text;
 
 use super::{PlanReport, Version};
@@ -11,6 +12,7 @@ use crate::domain::one_line;
 pub use escape::{markdown_code, markdown_prose};
 pub use json::json;
 pub use markdown::markdown;
+pub use preview::{preview_markdown, preview_text};
 pub use text::text;
 
 /// Longest text from outside on one line, in characters.

@@ -8,6 +8,8 @@ use crate::agent_api::{Blocker, Gate};
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Outcome, Phase, Stamped};
 use crate::failure::{Failure, Kind};
+use crate::plan::preview::{Origin, Preview, Running};
+use crate::plan::render::preview_text;
 use crate::plan::{Action, Downtime, Mark, PlanReport};
 
 const IMAGE: &str = "registry.example/shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -135,6 +137,47 @@ fn what_is_not_built_or_is_blocked_says_so() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_made_says_what_is_known() {
+    let image = Origin::Build {
+        commit: "c".repeat(40).parse().unwrap(),
+        dockerfile: "web/Dockerfile".to_owned(),
+        target: Some("@release".to_owned()),
+        args: vec!["A".to_owned()],
+        name: "registry.example/shop:ccc".to_owned(),
+    };
+    let mut told = String::new();
+    for (image, running) in [
+        (image.clone(), Running::Known(Some(version(Some(3), OLD)))),
+        (image, Running::NotAsked("no key")),
+        (Origin::Given("registry.example/shop:v1".to_owned()), Running::NotAsked("no key")),
+    ] {
+        let preview = Preview {
+            app: "shop".parse().unwrap(),
+            environment: "staging".parse().unwrap(),
+            service: "web".parse().unwrap(),
+            agent: "https://vps.example".parse().unwrap(),
+            image,
+            running,
+        };
+        let mut story = Story { plan: None, plan_only: true, preview: Some(preview.clone()), ..story(Vec::new()) };
+        told.push_str(&format!("{}\n{}\n", headline(&story), preview_text(&preview)));
+        story.ended = Some(Ended { nothing_to_do: false, failure: None });
+        told.push_str(&format!("{}===\n", comment(&story)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_plan_that_fails_says_so() {
+    let failure =
+        Failure::new(Reason::KeyInvalid, "two\nlines").because(std::io::Error::other("cause")).hint("do this");
+    let mut story =
+        Story { plan: None, plan_only: true, url: "https://x.example/(a)".parse().ok(), ..story(Vec::new()) };
+    story.ended = Some(Ended::of(&Ending { changed: false, nothing_to_do: false, failure: Some(&failure) }));
+    insta::assert_snapshot!(comment(&story));
+}
+
+#[test]
 fn headlines_tell_the_ends_apart() {
     let cancelled = Failure::new(Reason::Cancelled, "cancelled");
     let build = Failure::new(Reason::Bug, "the build failed").kind(Kind::Build);
@@ -177,13 +220,14 @@ fn a_comment_is_open_until_its_run_told_the_end() {
 
 #[test]
 fn the_tail_of_a_long_diagnosis_is_kept() {
-    let log: Vec<String> = (0..2_000).map(|number| format!("{number} {}", "<".repeat(300))).collect();
+    let log: Vec<String> = (0..4_000).map(|number| format!("{number} {}", "<".repeat(300))).collect();
+    assert!(log.iter().map(String::len).sum::<usize>() > 1_000_000);
     let mut story = story(vec![accepted(), diagnosis(log)]);
     story.plan.as_mut().unwrap().notes = vec!["@".repeat(500); 100];
     let text = comment(&story);
     assert!(text.chars().count() <= LONGEST);
     assert!(text.starts_with("<!-- deploy-action:shop:staging -->\n"));
-    assert!(text.contains("earlier lines are left out") && text.contains("<code>1999 "), "{text}");
+    assert!(text.contains("earlier lines are left out") && text.contains("<code>3999 "), "{text}");
     assert!(!text.contains("<code>0 "));
     assert!(text.contains("too long to be shown"));
 }

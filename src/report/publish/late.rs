@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use super::super::comment::{comment, is_open, marker};
-use super::super::{Story, summary};
+use super::super::{Files, Story, summary};
 use super::voice::end;
-use super::{CommentOn, Files, Run, append};
+use super::{CommentOn, Run};
 use crate::clients::github::{CommentId, DeploymentNumber, DeploymentStatus, GitHub, GitHubError};
 use crate::domain::{DeploymentId, PrNumber};
 
@@ -80,16 +80,14 @@ impl Late {
             };
             for number in open.open.iter().filter(ours) {
                 let Some((state, description)) = end(story) else { continue };
-                let status = DeploymentStatus { state, description, log_url: story.run_url.clone() };
+                let (log_url, environment_url) = (story.run_url.clone(), story.url.clone());
+                let status = DeploymentStatus { state, description, log_url, environment_url };
                 let added = github.add_status(*number, &status).await;
                 self.unless_trouble("GitHub does not show how the deployment ended", added);
             }
             self.github = Some(github);
         }
-        if let Some(path) = &files.summary {
-            let written = append(path, &summary(story));
-            self.unless_trouble("the job summary was not written", written);
-        }
+        self.trouble.extend(files.write(&[], &summary(story)));
     }
 
     /// What could not be looked up or said, a sentence each.

@@ -85,6 +85,8 @@ async fn a_run_is_one_comment_and_one_deployment() {
     assert!(comments[0].1.contains("Deployed to <code>staging</code>: release 4 serves"), "{}", comments[0].1);
     assert_eq!((double.deployments().len(), states(&double)), (1, vec!["in_progress".into(), "success".into()]));
     assert!(double.calls().len() <= 8, "{:?}", double.calls());
+    let asked = &double.deployments()[0].0;
+    assert_eq!([&asked["transient_environment"], &asked["production_environment"]], [true, false]);
     // The next run edits; it ends before GitHub was told that it runs.
     let failure = Failure::new(Reason::NeverHealthy, "no");
     run(&double, seven(), Outcome::RolledBack, Some(&failure)).await;
@@ -100,6 +102,7 @@ async fn a_push_is_told_where_exactly_one_pull_request_has_the_commit() {
         assert_eq!(run(&double, CommentOn::CommitsOnly, Outcome::Deployed, None).await, [] as [&str; 0]);
         assert_eq!(double.comments(7).len(), comments, "{numbers:?}");
         assert_eq!(double.deployments().len(), 1);
+        assert_eq!(double.deployments()[0].0["transient_environment"], false);
     }
 }
 

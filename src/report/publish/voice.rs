@@ -140,6 +140,7 @@ impl Deployment {
         let new = NewDeployment {
             commit: story.commit.clone(),
             environment: story.environment.clone(),
+            transient: matches!(run.comment, CommentOn::PullRequest(_)),
             payload: DeploymentPayload { run_id: run.id, attempt: run.attempt, deployment: id.clone() },
         };
         match github.create_deployment(&new).await {
@@ -166,7 +167,8 @@ impl Deployment {
 
     async fn add(&mut self, github: &GitHub, story: &Story, state: DeploymentState, description: String) {
         let Standing::Open(number) = self.standing else { return };
-        let status = DeploymentStatus { state, description, log_url: story.run_url.clone() };
+        let (log_url, environment_url) = (story.run_url.clone(), story.url.clone());
+        let status = DeploymentStatus { state, description, log_url, environment_url };
         // A status that was not told before this one does not matter any more.
         self.trouble.clear();
         if let Err(error) = github.add_status(number, &status).await {
@@ -178,23 +180,15 @@ impl Deployment {
 
 /// How a deployment stands at the end; `None` where there is nothing to say.
 pub(super) fn end(story: &Story) -> Option<(DeploymentState, String)> {
-    let release = story.model.release.map(|number| format!("release {number} serves")).unwrap_or_default();
-    Some(match story.verdict() {
-        Verdict::Deployed => (DeploymentState::Success, release),
-        Verdict::NothingToDo => (DeploymentState::Success, "what is wanted ran before".to_owned()),
-        Verdict::RolledBack => (DeploymentState::Failure, why(story, "the version from before serves")),
-        Verdict::Stranded => (DeploymentState::Error, why(story, "a person must look")),
-        Verdict::Failed | Verdict::Lost => (DeploymentState::Error, why(story, "how it ended is not known")),
-        Verdict::Cancelled => (DeploymentState::Inactive, "cancelled; the version from before serves".to_owned()),
-        Verdict::LetGo => (DeploymentState::InProgress, "the run was cancelled; the agent is finishing".to_owned()),
+    let state = match story.verdict() {
+        Verdict::Deployed | Verdict::NothingToDo => DeploymentState::Success,
+        Verdict::RolledBack => DeploymentState::Failure,
+        Verdict::Stranded | Verdict::Failed | Verdict::Lost => DeploymentState::Error,
+        Verdict::Cancelled => DeploymentState::Inactive,
+        Verdict::LetGo => DeploymentState::InProgress,
         Verdict::Running | Verdict::Planned => return None,
-    })
-}
-
-/// The stable word first: the sentence may be cut.
-fn why(story: &Story, end: &str) -> String {
-    let told = story.ended.as_ref().and_then(|ended| ended.failure.as_ref());
-    told.map_or_else(|| end.to_owned(), |told| format!("{end}: {}", told.reason))
+    };
+    Some((state, story.conclusion().sentence()))
 }
 
 /// One sentence, once.

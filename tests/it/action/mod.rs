@@ -1,9 +1,11 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
+pub(crate) mod agree;
 mod bare;
 mod build;
 mod canary;
 mod faults;
+mod flow;
 mod github;
 mod inputs;
 mod mistakes;

@@ -9,6 +9,7 @@ use kit::github::GitHubDouble;
 use kit::runner::{Job, Told};
 use serde_json::{Value, json};
 
+use super::agree::agree;
 use super::github::{assert_described, assert_share};
 use crate::stage::{Setting, Stage};
 
@@ -77,12 +78,13 @@ impl User {
         [&[("agent-key", self.key.as_str())], more].concat()
     }
 
-    /// Runs the action's step of a job to its end.
+    /// Runs the action's step of a job to its end, and checks that it tells one thing everywhere.
     #[track_caller]
     pub(crate) fn run(&self, job: &mut Job, inputs: &[(&str, &str)]) -> Told {
         let before = self.github.calls().len();
         let told = job.step(Path::new(PROGRAM), &self.inputs(inputs)).expect("the step runs");
         assert_share(&self.github.calls()[before..], told.output("outcome"));
+        agree(&told, &self.github);
         told
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use kit::act::Act;
 use kit::bed::Output;
 
+use super::agree::agree_in_act;
 use super::github::assert_share;
 use super::user::User;
 
@@ -38,14 +39,18 @@ impl Flow {
     }
 
     fn push(&self) -> Output {
-        self.event("push", &[])
+        let ran = self.event("push", &[]);
+        agree_in_act(&ran, &self.user.github, None);
+        ran
     }
 
     /// The opening of pull request 7 with this head, from a branch of the repository itself.
     fn pull_request(&self, head: &str) -> Output {
         let file = self.user.stage.bed.dir().join("act/event.json");
         fs::write(&file, super::user::pull_request(head).to_string()).expect("writes");
-        self.event("pull_request", &["--eventpath", &file.to_string_lossy()])
+        let ran = self.event("pull_request", &["--eventpath", &file.to_string_lossy()]);
+        agree_in_act(&ran, &self.user.github, Some(7));
+        ran
     }
 
     fn event(&self, name: &str, arguments: &[&str]) -> Output {

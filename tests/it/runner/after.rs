@@ -13,7 +13,7 @@ fn each_signal_after_the_switch_lets_go_and_the_post_step_tells_the_end() {
     for (signal, version) in [("INT", "v2"), ("TERM", "v3"), ("HUP", "v4")] {
         let mut step = scene.start(&AppImage::version(version));
         step.says(&scene, SWITCHED);
-        let told = step.ends_by(signal);
+        let told = step.ends_by(&scene, signal);
         assert_eq!(told.code, 40, "SIG{signal}: {}", told.stdout);
         assert!(told.stdout.contains("the agent is finishing deployment"), "{}", told.stdout);
         scene.stage().assert_serves(version);

@@ -13,7 +13,7 @@ fn each_signal_before_the_switch_gives_the_deployment_up() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut step = scene.start_at(&sha);
         step.says(&scene, AT_THE_GATE);
-        let told = step.ends_by(signal);
+        let told = step.ends_by(&scene, signal);
         assert_eq!(told.code, 40, "SIG{signal}: {}", told.stdout);
         assert_eq!(told.output("outcome"), "cancelled", "{}", told.stdout);
         scene.assert_comment("cancelled: the version from before serves");
@@ -46,7 +46,7 @@ fn a_hanging_github_holds_nobody_back_and_the_post_step_tells_it() {
     for method in ["GET", "POST", "PATCH"] {
         scene.user.github.fail(method, "", Fault::Hanging, 100);
     }
-    let told = step.ends_by("INT");
+    let told = step.ends_by(&scene, "INT");
     assert_eq!(told.code, 40, "{}", told.stdout);
     assert_eq!(told.output("outcome"), "cancelled", "{}", told.stdout);
     assert!(told.stdout.contains("not reported: "), "{}", told.stdout);
@@ -68,7 +68,7 @@ fn a_hanging_agent_holds_nobody_back_and_the_post_step_gives_up_for_it() {
     step.says(&scene, AT_THE_GATE);
     scene.stage().wait("the deployment at GitHub", || scene.states() == ["in_progress"]);
     scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
-    let told = step.ends_by("TERM");
+    let told = step.ends_by(&scene, "TERM");
     assert_eq!(told.code, 40, "{}", told.stdout);
     scene.assert_comment("Run cancelled: the agent finishes");
     assert_eq!(told.state.get("closed"), None, "{:?}", told.state);

@@ -20,7 +20,7 @@ fn building(scene: &Scene) -> Step {
 #[test]
 fn a_signal_ends_the_build() {
     let scene = Scene::new(Setting::default());
-    let told = building(&scene).ends_by("INT");
+    let told = building(&scene).ends_by(&scene, "INT");
     assert_eq!(told.code, 40, "{}", told.stdout);
     scene.assert_comment("cancelled: the version from before serves");
     assert_eq!(scene.states(), [] as [&str; 0], "no deployment without the agent");
@@ -49,5 +49,5 @@ fn a_step_that_died_while_building_is_closed_by_its_comment() {
     let post = scene.bare_post(&mut step.job);
     assert!(post.stdout.ends_with("nothing is open\n"), "{}", post.stdout);
     assert_eq!(scene.comment(), before);
-    assert_eq!(other.ends_by("TERM").code, 40);
+    assert_eq!(other.ends_by(&scene, "TERM").code, 40);
 }

@@ -14,6 +14,7 @@ use kit::github::VIEWER;
 use kit::runner::{ActionImage, Job, Running, Told};
 use serde_json::Value;
 
+use crate::action::agree::agree;
 use crate::action::user::{User, push};
 use crate::stage::{PATIENCE, Setting, Stage};
 
@@ -131,14 +132,15 @@ impl Step {
         }
     }
 
-    /// Signals the docker command once, as a runner does; the step has to end soon.
+    /// Signals the docker command once, as a runner does; the step has to end soon, and to tell one thing everywhere.
     #[track_caller]
-    fn ends_by(&mut self, signal: &str) -> Told {
+    fn ends_by(&mut self, scene: &Scene, signal: &str) -> Told {
         let begun = Instant::now();
         self.step.signal(signal).expect("a signal");
         let told = ended(&mut self.step);
         let took = begun.elapsed();
         assert!(took <= ENDS_WITHIN, "SIG{signal}: {took:?}\n{}", told.stdout);
+        agree(&told, &scene.user.github);
         told
     }
 

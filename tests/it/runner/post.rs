@@ -3,6 +3,7 @@
 use kit::bed::AppImage;
 
 use super::{Scene, ended};
+use crate::action::agree::agree;
 use crate::stage::Setting;
 
 #[test]
@@ -10,6 +11,7 @@ fn after_a_push_to_its_end_the_post_step_has_nothing_to_do() {
     let scene = Scene::new(Setting::default());
     let mut step = scene.start(&AppImage::version("v2"));
     let told = ended(&mut step.step);
+    agree(&told, &scene.user.github);
     assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.stdout);
     scene.stage().assert_serves("v2");
     scene.assert_comment("Deployed to");

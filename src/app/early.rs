@@ -1,0 +1,39 @@
+//! Runs that end before it is known what is to be done where: the runner's files tell it as they tell every other end.
+//!
+//! Nothing is said at GitHub: a comment is found again by application and environment, and what is wrong may be what
+//! would name them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::state;
+use crate::domain::{EnvName, one_line};
+use crate::failure::Failure;
+use crate::report::{Conclusion, Early, Files, Out, failed, last_line};
+
+/// Longest sentence that is printed of an unreported thing, in characters.
+const SHOWN: usize = 500;
+
+/// Writes outputs and summary, and the log's last lines; the post step has nothing to close. `why` is a failure, or a sentence why nothing is done.
+pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Failure>) {
+    state::keep_closed(vars);
+    let given = |name: &str| vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let environment = given("INPUT_ENVIRONMENT").and_then(|name| name.parse().ok());
+    let early = Early { environment: environment.as_ref(), why };
+    let file = |name: &str| given(name).map(PathBuf::from);
+    let files = Files { output: file("GITHUB_OUTPUT"), summary: file("GITHUB_STEP_SUMMARY") };
+    for sentence in files.write(&early.outputs(), &early.summary()) {
+        Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
+    }
+    last_words(&early.conclusion(), early.environment, why.err());
+}
+
+/// The end of the log: the failure, the same as an annotation, and the line that says what the run came to. All on one
+/// stream, so that nothing comes after that line.
+pub(super) fn last_words(conclusion: &Conclusion, environment: Option<&EnvName>, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        Out.text(&failure.render());
+        Out.text(&failed(conclusion, environment, failure));
+    }
+    Out.text(&last_line(conclusion, environment));
+}
