@@ -15,7 +15,7 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::docker::BuildContext;
 use crate::domain::GitSha;
-use index::{Entry, Kind};
+use index::{Entry, Index, Kind};
 
 /// The commit that is checked out, where the folder tells: an archive has no `.git`.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn head(root: &Path) -> Option<GitSha> {
 }
 
 /// The files of a build context that are not as the checkout wrote them: changed, removed, or new and not ignored by
-/// git. Paths relative to `root`, in order. `None` where it cannot be told: no checkout, or a context outside of it.
+/// git; and the folders, with a `/`, in which something was staged and not committed. Paths relative to `root`, in order. `None` where it cannot be told: no checkout, or a context outside of it.
 /// Blocks: it reads the files.
 #[must_use]
 pub fn changed(root: &Path, context: &BuildContext) -> Option<Vec<String>> {
@@ -39,9 +39,10 @@ pub fn changed(root: &Path, context: &BuildContext) -> Option<Vec<String>> {
     let config = fs::read_to_string(git.join("config")).unwrap_or_default();
     let at = fs::canonicalize(context.dir()).ok()?;
     let at = at.strip_prefix(fs::canonicalize(root).ok()?).ok()?;
+    let Index { tracked, staged } = index::parse(&fs::read(git.join("index")).ok()?)?;
     let look = Look {
         root,
-        tracked: index::parse(&fs::read(git.join("index")).ok()?)?,
+        tracked,
         written: modified(&fs::metadata(git.join("index")).ok()?),
         modes: !config.to_ascii_lowercase().contains("filemode = false"),
     };
@@ -54,6 +55,8 @@ pub fn changed(root: &Path, context: &BuildContext) -> Option<Vec<String>> {
     let mut found: Vec<String> = known.into_iter().filter(|path| look.differs(path)).cloned().collect();
     found.extend(new.into_iter().filter(|path| !rules.ignores(path)).map(str::to_owned));
     found.extend(look.removed(at, context));
+    // Named by the folder: which of its files it is would take reading the commit.
+    found.extend(look.added(staged, at));
     found.sort();
     found.dedup();
     Some(found)
@@ -97,6 +100,14 @@ impl Look<'_> {
                 .iter()
                 .any(|name| self.tracked.get(*name).is_some_and(|entry| entry.kind == Kind::Folder))
         })
+    }
+
+    /// The staged folders that reach into the context. Git lists those of which it was told not to look at a file, too:
+    /// then nobody knows.
+    fn added(&self, staged: Vec<String>, at: &Path) -> impl Iterator<Item = String> {
+        let told = !self.tracked.values().any(|entry| entry.unwatched);
+        let reaches = move |folder: &String| Path::new(folder).starts_with(at);
+        staged.into_iter().filter(move |folder| told && reaches(folder)).map(|folder| format!("{folder}/"))
     }
 
     /// Tracked paths of the context that are gone.

@@ -2,6 +2,15 @@
 
 use std::collections::BTreeMap;
 
+/// What it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Index {
+    /// Every tracked path.
+    pub(super) tracked: BTreeMap<String, Entry>,
+    /// Folders with something that was added or removed and is in no commit yet, the innermost ones; the root is empty.
+    pub(super) staged: Vec<String>,
+}
+
 /// A tracked path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -29,8 +38,8 @@ pub(super) enum Kind {
     Folder,
 }
 
-/// Every tracked path; `None` where this is no index, or of a kind that is not read here (split, or with SHA-256).
-pub(super) fn parse(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
+/// `None` where this is no index, or of a kind that is not read here (split, or with SHA-256).
+pub(super) fn parse(bytes: &[u8]) -> Option<Index> {
     let rest = bytes.strip_prefix(b"DIRC")?;
     let (version, count) = (number(rest, 0)?, number(rest, 4)?);
     if !(2..=4).contains(&version) {
@@ -71,9 +80,52 @@ pub(super) fn parse(bytes: &[u8]) -> Option<BTreeMap<String, Entry>> {
         };
         entries.insert(String::from_utf8_lossy(&path).into_owned(), entry);
     }
-    // Extensions follow, then the checksum of 20 bytes. The first of a split index is its link to the other file.
-    let after = bytes.get(at..)?;
-    (after.len() >= 20 && !after.starts_with(b"link")).then_some(entries)
+    // Extensions follow, then the checksum of 20 bytes.
+    let mut after = bytes.get(at..bytes.len().checked_sub(20)?)?;
+    let mut staged = Vec::new();
+    while let Some((name, rest)) = after.split_at_checked(4) {
+        let size = usize::try_from(number(rest, 0)?).ok()?;
+        let (body, rest) = rest.get(4..)?.split_at_checked(size)?;
+        match name {
+            // The rest of a split index is in another file.
+            b"link" => return None,
+            b"TREE" => staged = not_written(body)?,
+            _ => {}
+        }
+        after = rest;
+    }
+    Some(Index { tracked: entries, staged })
+}
+
+/// The innermost folders without a tree object: a commit writes one for each folder, and adding a file takes away
+/// those on its path.
+fn not_written(mut body: &[u8]) -> Option<Vec<String>> {
+    let mut found: Vec<String> = Vec::new();
+    // The folders that are being listed, with how many of theirs are still to come.
+    let mut open: Vec<(String, u32)> = Vec::new();
+    while !body.is_empty() {
+        let (name, rest) = body.split_at_checked(body.iter().position(|byte| *byte == 0)?)?;
+        let (counts, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'\n')?)?;
+        let (entries, folders) = std::str::from_utf8(counts.get(1..)?).ok()?.split_once(' ')?;
+        let name = String::from_utf8_lossy(name);
+        while open.pop_if(|(_, left)| *left == 0).is_some() {}
+        let path = match open.last_mut() {
+            None => String::new(),
+            Some((above, left)) => {
+                *left -= 1;
+                if above.is_empty() { name.into_owned() } else { format!("{above}/{name}") }
+            }
+        };
+        let written = !entries.starts_with('-');
+        if !written {
+            // Whatever is above an inner one is taken away with it.
+            found.retain(|outer| !outer.is_empty() && !path.starts_with(&format!("{outer}/")));
+            found.push(path.clone());
+        }
+        open.push((path, folders.parse().ok()?));
+        body = rest.get(if written { 21 } else { 1 }..)?;
+    }
+    Some(found)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {

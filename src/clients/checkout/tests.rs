@@ -87,6 +87,21 @@ fn a_file_that_became_executable_is_a_change() {
 }
 
 #[test]
+fn what_is_staged_is_a_change() {
+    let folder = checkout();
+    let root = folder.path();
+    write(root, "web/src/a.rs", "staged");
+    git(root, &["add", "--all"]);
+    assert_eq!(look(root).expect("told"), ["web/src/"]);
+    git(root, &["commit", "--quiet", "--message", "second"]);
+    assert_eq!(look(root), Some(vec![]));
+    git(root, &["rm", "--quiet", "-r", "web/src"]);
+    assert!(!look(root).expect("told").is_empty());
+    git(root, &["reset", "--quiet", "--hard"]);
+    assert_eq!(look(root), Some(vec![]));
+}
+
+#[test]
 fn a_submodule_and_a_sparse_checkout_are_no_change() {
     let (folder, other) = (checkout(), checkout());
     let root = folder.path();
