@@ -57,12 +57,12 @@ fn mistakes_are_told_before_anything_is_touched() {
         let told = bare.run(("push", b"{}"), &[], inputs);
         assert_ne!(told.code, 0, "{what}: {}", told.log());
         for wanted in ["error: ", "  hint: ", "  reason: "] {
-            assert!(told.stderr.contains(wanted), "{what}: {}", told.log());
+            assert!(told.stdout.contains(wanted), "{what}: {}", told.log());
         }
         let unmasked = |line: &&str| line.contains("canary") && !line.starts_with("::add-mask::");
         assert_eq!(told.log().lines().find(unmasked), None, "{what}");
-        assert_eq!(told.outputs.len(), 0, "{what}: {told:?}");
-        all.push_str(&format!("=== {what}\nexit {}\n{}--\n{}", told.code, told.stdout, told.stderr));
+        assert_eq!(told.output("outcome"), "failed", "{what}: {told:?}");
+        all.push_str(&format!("=== {what}\n{}", bare.shown(&told)));
     }
     bare.assert_untouched();
     insta::assert_snapshot!(all);
@@ -78,7 +78,7 @@ fn what_runners_add_is_no_mistake() {
     let added = [("INPUT_ENTRYPOINT", "/x"), ("INPUT_ARGS", "--help"), ("github-token", "x"), ("enviroment", "x")];
     let told = bare.run(("push", b"{}"), &added, &inputs);
     assert_eq!(told.code, 13, "{}", told.log());
-    assert!(told.stderr.starts_with("error: there is no agent key"), "{}", told.log());
+    assert!(told.stdout.contains("error: there is no agent key"), "{}", told.log());
     bare.assert_untouched();
 }
 
@@ -94,7 +94,7 @@ fn a_hostile_configuration_is_shown_harmless() {
     ] {
         fs::write(bare.workspace().join(name), text).expect("writes");
         let told = bare.run(("push", b"{}"), &[], &[("config", name)]);
-        all.push_str(&format!("=== {}\nexit {}\n{}--\n{}", text.escape_debug(), told.code, told.stdout, told.stderr));
+        all.push_str(&format!("=== {}\n{}", text.escape_debug(), bare.shown(&told)));
     }
     bare.assert_untouched();
     insta::assert_snapshot!(all);
@@ -122,7 +122,7 @@ fn a_runners_variables_bring_no_command_in() {
     ] {
         let told = bare.run(("push", b"{}"), &[(name, hostile)], &place);
         assert!([2, 13].contains(&told.code), "{name}: {}", told.log());
-        all.push_str(&format!("=== {name}\nexit {}\n{}--\n{}", told.code, told.stdout, told.stderr));
+        all.push_str(&format!("=== {name}\n{}", bare.shown(&told)));
     }
     bare.assert_untouched();
     insta::assert_snapshot!(all);
