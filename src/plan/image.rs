@@ -149,7 +149,7 @@ mod tests {
             tag(&commit, &spec)
         };
         let plain = of(|_| {});
-        insta::assert_snapshot!(plain, @"0123456789abcdef0123456789abcdef01234567-a2b6f54d");
+        insta::assert_snapshot!(plain, @"0123456789abcdef0123456789abcdef01234567-3fc103b1");
         let others = [
             of(|spec| spec.dockerfile = "docker/Dockerfile".to_owned()),
             of(|spec| spec.context = PathBuf::from("docker")),
