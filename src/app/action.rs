@@ -102,7 +102,12 @@ async fn work(
 ) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
     if commit.from_fork {
-        preview(task, publisher, image::origin(settings, inputs, commit)?, Running::NotAsked(NO_KEY));
+        preview(
+            task,
+            publisher,
+            image::origin(settings, inputs, commit, context, env).await?,
+            Running::NotAsked(NO_KEY),
+        );
         return Ok(());
     }
     let deadline = Instant::now() + inputs.timeout;
