@@ -14,6 +14,7 @@ use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
+use crate::clients::registry::is_for;
 use crate::domain::{IdempotencyKey, Reason, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
@@ -151,7 +152,7 @@ async fn work(
         timeout: inputs.timeout,
         idempotency_key: key(task, plan, &want)?,
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
-        credential: credential(inputs, env)?,
+        credential: credential(inputs, env, &want)?,
     };
     let told = |stamped: &Stamped| {
         if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
@@ -218,12 +219,19 @@ pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
     Ok(Connected { app: app.clone(), name: environment.clone(), target: target.clone(), client })
 }
 
-/// With which the agent pulls: what was given for this run, not what a docker config holds of others.
-fn credential(inputs: &Inputs, env: &Env) -> Result<Option<PullCredential>, Failure> {
-    match inputs.registry_username.clone().zip(inputs.registry_password.clone()) {
-        Some((username, password)) => Ok(Some(PullCredential { username, password })),
-        None => env.pull_credential(),
-    }
+/// With which the agent pulls: what was given for this run, not what a docker config holds of others. A login for another
+/// registry stays here: the agent would send it to the image's.
+fn credential(inputs: &Inputs, env: &Env, want: &Wanted) -> Result<Option<PullCredential>, Failure> {
+    let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
+        return env.pull_credential();
+    };
+    let fits = match (&inputs.registry, want) {
+        (None, _) => true,
+        (Some(registry), Wanted::Image(image)) => is_for(registry, image.repository()),
+        // Of an image that the host has nothing is pulled.
+        (Some(_), Wanted::Rollback) => false,
+    };
+    Ok(fits.then_some(PullCredential { username, password }))
 }
 
 /// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
@@ -237,4 +245,39 @@ fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failur
         plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
     let key = format!("{}{what}:{seen}:{}", task.key_begins(), task.settings.target.service);
     key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(registry: &str, repository: &str) -> bool {
+        let vars = [("REGISTRY", registry), ("REGISTRY-USERNAME", "acme"), ("REGISTRY-PASSWORD", "word")];
+        let vars = vars.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
+        let image = format!("{repository}@sha256:{}", "ab".repeat(32)).parse().unwrap();
+        let inputs = Inputs::read(&vars.into()).unwrap();
+        credential(&inputs, &Env::default(), &Wanted::Image(image)).unwrap().is_some()
+    }
+
+    #[test]
+    fn a_login_goes_only_to_the_registry_that_it_is_for() {
+        for (registry, repository) in [
+            ("", "ghcr.io/acme/web"),
+            ("ghcr.io", "ghcr.io/acme/web"),
+            ("docker.io", "acme/web"),
+            ("index.docker.io", "docker.io/acme/web"),
+            ("docker.io", "registry-1.docker.io/acme/web"),
+            ("registry.example:5000", "registry.example:5000/web"),
+        ] {
+            assert!(sent(registry, repository), "{registry} is of {repository}");
+        }
+        for (registry, repository) in [
+            ("docker.io", "ghcr.io/acme/web"),
+            ("ghcr.io", "acme/web"),
+            ("registry.example", "registry.example:5000/web"),
+            ("example", "registry.example/web"),
+        ] {
+            assert!(!sent(registry, repository), "{registry} is not of {repository}");
+        }
+    }
 }

@@ -193,16 +193,43 @@ async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<Ima
         )
         .hint("run the job again; a clean-up rule of the registry may have removed it"));
     };
-    if let Some(said) = said.filter(|said| *said != digest) {
-        let message = format!("the registry `{host}` has `{tag}` as {digest}, but {said} was pushed");
-        return Err(Failure::new(Reason::RegistryFailed, message)
-            .hint("another job may push the same tag: give the workflow a `concurrency` group, and run it again"));
-    }
+    verify(&host, tag, said.as_ref(), &digest)?;
     let image = ImageRef::new(job.repository.clone(), digest);
     events.tell(DeployEvent::Pushed { image: image.clone() });
     Ok(image)
 }
 
+/// What the registry has is what was pushed. Without the engine's word it may as well be what another job pushed.
+fn verify(host: &str, tag: &str, said: Option<&Digest>, has: &Digest) -> Result<(), Failure> {
+    let (message, hint) = match said {
+        Some(said) if said == has => return Ok(()),
+        Some(said) => (
+            format!("the registry `{host}` has `{tag}` as {has}, but {said} was pushed"),
+            "another job may push the same tag: give the workflow a `concurrency` group, and run it again",
+        ),
+        None => (
+            format!("the Docker Engine does not say which digest it pushed as `{tag}`; the registry `{host}` has {has}"),
+            "update the Docker Engine of the job; or push the image before this step and give it as `image`, by digest",
+        ),
+    };
+    Err(Failure::new(Reason::RegistryFailed, message).hint(hint))
+}
+
 fn seconds(pause: Duration) -> u64 {
     pause.as_secs().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pushed_digest_is_taken() {
+        let digest = |hex: &str| format!("sha256:{}", hex.repeat(32)).parse::<Digest>().unwrap();
+        let (one, two) = (digest("11"), digest("22"));
+        assert!(verify("r.example", "v1", Some(&one), &one).is_ok());
+        let refused = |said| verify("r.example", "v1", said, &two).unwrap_err().to_string();
+        assert!(refused(Some(&one)).ends_with(&format!("but {one} was pushed")));
+        assert!(refused(None).starts_with("the Docker Engine does not say which digest it pushed"));
+    }
 }

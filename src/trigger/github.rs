@@ -21,9 +21,7 @@ pub struct GitHubContext {
     pub run_attempt: u32,
     /// `GITHUB_SHA`: on a pull request the merge commit, which nobody wrote.
     pub sha: GitSha,
-    /// `GITHUB_REF_NAME`: the branch or tag, without `refs/…/`.
-    pub ref_name: String,
-    /// The tag, where the run is about one (`GITHUB_REF_TYPE`).
+    /// `GITHUB_REF_NAME`, where the run is about a tag (`GITHUB_REF_TYPE`).
     pub tag: Option<String>,
     /// `GITHUB_API_URL`, without a trailing slash.
     pub api_url: String,
@@ -37,8 +35,6 @@ pub struct GitHubContext {
     pub output: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`: the file that takes the summary.
     pub summary: Option<PathBuf>,
-    /// `GITHUB_STATE`: the file that takes what the post step reads.
-    pub state: Option<PathBuf>,
     /// `GITHUB_ACTOR`: who set the run off.
     pub actor: String,
 }
@@ -59,7 +55,6 @@ impl GitHubContext {
             // Older servers do not set it.
             run_attempt: parsed("GITHUB_RUN_ATTEMPT", optional("GITHUB_RUN_ATTEMPT").unwrap_or("1"))?,
             sha: parsed("GITHUB_SHA", required("GITHUB_SHA")?)?,
-            ref_name: optional("GITHUB_REF_NAME").unwrap_or_default().to_owned(),
             tag: optional("GITHUB_REF_TYPE")
                 .filter(|kind| *kind == "tag")
                 .and_then(|_| optional("GITHUB_REF_NAME"))
@@ -70,7 +65,6 @@ impl GitHubContext {
             event_name: required("GITHUB_EVENT_NAME")?.to_owned(),
             output: path("GITHUB_OUTPUT"),
             summary: path("GITHUB_STEP_SUMMARY"),
-            state: path("GITHUB_STATE"),
             actor: optional("GITHUB_ACTOR").unwrap_or_default().to_owned(),
         })
     }
