@@ -15,7 +15,7 @@ use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
 use crate::clients::registry::is_for;
-use crate::domain::{IdempotencyKey, Reason, one_line};
+use crate::domain::{IdempotencyKey, Reason, Redact, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
@@ -24,7 +24,7 @@ use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
 use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
 use crate::signing::AgentKey;
-use crate::trigger::{Inputs, Verb, masks, value_masks};
+use crate::trigger::{Inputs, Verb, masks, redact, value_masks};
 
 /// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
 const REPORTING: Duration = Duration::from_secs(28);
@@ -111,11 +111,13 @@ async fn work(
     let (mut events, mut reader) = execute::event_channel();
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
+    let mut redact = redact(vars);
+    env.secrets().for_each(|secret| redact.hide(secret));
     let looking = async {
         let status = connected.observe(None).await?;
         let source = match task.verb {
             Verb::Rollback => None,
-            _ => Some(image::find(settings, inputs, commit, context, env).await?),
+            _ => Some(image::find(settings, inputs, commit, context, env, &mut redact).await?),
         };
         Ok((status, source))
     };
@@ -158,10 +160,19 @@ async fn work(
         if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
             state::keep_deployment(vars, deployment);
         }
-        tell(publisher, stamped);
+        tell(publisher, &hidden(stamped, &redact));
     };
     let finish = telling(execute::run(plan, &mut cx), &mut reader, told).await?;
     finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
+}
+
+/// What a container says goes into the comment too, where no runner hides anything. A build's lines come without secrets.
+fn hidden(stamped: &Stamped, redact: &Redact) -> Stamped {
+    let mut stamped = stamped.clone();
+    if let DeployEvent::Diagnosis { container } = &mut stamped.event {
+        container.error.iter_mut().chain(&mut container.log).for_each(|text| *text = redact.text(text));
+    }
+    stamped
 }
 
 fn tell(publisher: &mut Publisher, stamped: &Stamped) {
@@ -279,5 +290,20 @@ mod tests {
         ] {
             assert!(!sent(registry, repository), "{registry} is not of {repository}");
         }
+    }
+
+    #[test]
+    fn a_containers_words_are_told_without_secrets() {
+        let event = serde_json::json!({
+            "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "diagnosis", "container": {
+                "name": "web-1", "state": "exited", "error": "exec canary-token", "log": ["with canary-token", "plain"],
+            }
+        });
+        let mut redact = Redact::default();
+        redact.hide("canary-token");
+        let told = hidden(&serde_json::from_value(event).unwrap(), &redact);
+        let DeployEvent::Diagnosis { container } = told.event else { panic!("another kind") };
+        assert_eq!(container.error.as_deref(), Some("exec ***"));
+        assert_eq!(container.log, ["with ***", "plain"]);
     }
 }

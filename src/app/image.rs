@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::clients::checkout;
 use crate::clients::docker::{BuildContext, DEFAULT_HOST, Engine, LARGEST, RegistryLogin};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{ImageRef, Reason, Repository, one_line};
+use crate::domain::{ImageRef, Reason, Redact, Repository, one_line};
 use crate::env::{DOCKER_CONFIG, Env, HOME};
 use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
@@ -38,6 +38,7 @@ pub(super) struct Wanted {
     repository: Repository,
     labels: BTreeMap<String, String>,
     credentials: Credentials,
+    redact: Redact,
     /// Files of the build context that are not as in the commit.
     changed: Vec<String>,
     /// Name and tag, for people.
@@ -75,18 +76,20 @@ fn spec(inputs: &Inputs) -> BuildSpec {
     }
 }
 
-/// Finds out which it is. Reads only.
+/// Finds out which it is. Reads only. `redact` hides the logins that it comes by.
 pub(super) async fn find(
     settings: &Settings,
     inputs: &Inputs,
     commit: &Commit,
     context: &GitHubContext,
     env: &Env,
+    redact: &mut Redact,
 ) -> Result<Source, Failure> {
     match said(settings)? {
         ImageInput::Digest(image) => Ok(Source::Known(image)),
         ImageInput::Tag(repository, tag) => {
-            let digest = Registry::new(credentials(inputs, env, &repository)?).digest(&repository, &tag).await?;
+            let digest =
+                Registry::new(credentials(inputs, env, &repository, redact)?).digest(&repository, &tag).await?;
             digest.map(|digest| Source::Known(ImageRef::new(repository.clone(), digest))).ok_or_else(|| {
                 Failure::new(Reason::RegistryFailed, format!("`{repository}` has no tag `{tag}`"))
                     .hint("push it first; or name the repository alone, and the commit is built")
@@ -94,7 +97,7 @@ pub(super) async fn find(
         }
         ImageInput::Repository(repository) => {
             let spec = spec(inputs);
-            let credentials = credentials(inputs, env, &repository)?;
+            let credentials = credentials(inputs, env, &repository, redact)?;
             let changed = match inputs.build {
                 // Nothing is taken from the checkout.
                 BuildMode::Never => Vec::new(),
@@ -120,6 +123,7 @@ pub(super) async fn find(
                     spec,
                     repository,
                     credentials,
+                    redact: redact.clone(),
                     name,
                 }))),
             }
@@ -168,6 +172,7 @@ impl Wanted {
             repository: &self.repository,
             labels: &self.labels,
             credentials: &self.credentials,
+            redact: &self.redact,
             engine: &engine,
             deadline,
         };
@@ -221,13 +226,20 @@ fn labels(commit: &Commit, context: &GitHubContext, spec: &BuildSpec, unchanged:
 }
 
 /// The docker config's logins, and above them the one that was given for this run.
-fn credentials(inputs: &Inputs, env: &Env, repository: &Repository) -> Result<Credentials, Failure> {
+fn credentials(
+    inputs: &Inputs,
+    env: &Env,
+    repository: &Repository,
+    redact: &mut Redact,
+) -> Result<Credentials, Failure> {
     let in_home = || env.for_compose.get(HOME.name).map(|home| Path::new(home).join(".docker"));
     let folder = env.for_compose.get(DOCKER_CONFIG.name).map(PathBuf::from).or_else(in_home);
     let text = folder.and_then(|folder| fs::read_to_string(folder.join("config.json")).ok());
     let credentials = text.map(|text| Credentials::from_docker_config(&text)).transpose()?.unwrap_or_default();
     let logins = credentials.logins().values();
-    Out.text(&login_masks(logins.map(|login| (login.username.as_str(), login.password.expose().as_str()))));
+    let logins = logins.map(|login| (login.username.as_str(), login.password.expose().as_str()));
+    Out.text(&login_masks(logins.clone()));
+    logins.for_each(|(username, password)| redact.hide_login(username, password));
     let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
         return Ok(credentials);
     };

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Cancel, Emitter};
 use crate::clients::docker::{Build, BuildContext, BuildFailed, DockerError, Engine, LARGEST};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{Digest, ImageRef, Reason, Repository, one_line};
+use crate::domain::{Digest, ImageRef, Reason, Redact, Repository, one_line};
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildSpec, ImagePlan};
@@ -37,6 +37,8 @@ pub struct ImageJob<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// For this registry and for those of base images.
     pub credentials: &'a Credentials,
+    /// Keeps secrets out of what is told of the build.
+    pub redact: &'a Redact,
     /// Builds and pushes.
     pub engine: &'a Engine,
     /// When waiting ends.
@@ -105,6 +107,7 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
         secrets: &spec.secrets,
         cache,
         logins: job.credentials.logins(),
+        redact: job.redact,
         session: &session,
     };
     let built =
@@ -208,7 +211,9 @@ fn verify(host: &str, tag: &str, said: Option<&Digest>, has: &Digest) -> Result<
             "another job may push the same tag: give the workflow a `concurrency` group, and run it again",
         ),
         None => (
-            format!("the Docker Engine does not say which digest it pushed as `{tag}`; the registry `{host}` has {has}"),
+            format!(
+                "the Docker Engine does not say which digest it pushed as `{tag}`; the registry `{host}` has {has}"
+            ),
             "update the Docker Engine of the job; or push the image before this step and give it as `image`, by digest",
         ),
     };

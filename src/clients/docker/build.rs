@@ -1,6 +1,5 @@
 //! Building an image with the engine's BuildKit.
 
-mod redact;
 mod session;
 mod steps;
 mod wire;
@@ -13,8 +12,7 @@ use serde_json::json;
 
 use super::context::BuildContext;
 use super::{DockerError, Engine, RegistryLogin};
-use crate::domain::Secret;
-use redact::Redact;
+use crate::domain::{Redact, Secret};
 use steps::Steps;
 use wire::Wire;
 
@@ -39,6 +37,8 @@ pub struct Build<'a> {
     pub cache: bool,
     /// Logins for base images, by registry.
     pub logins: &'a BTreeMap<String, RegistryLogin>,
+    /// Keeps secrets out of what is told.
+    pub redact: &'a Redact,
     /// Unique among the builds of the engine.
     pub session: &'a str,
 }
@@ -56,12 +56,12 @@ pub struct BuildFailed {
 
 impl Engine {
     /// Builds an image; `line` gets each step and each line of output as it comes, with whatever is in it
-    /// but the build's secrets. Gives the image's id. Cancel-safe: dropping the future ends the build.
+    /// but what is hidden. Gives the image's id. Cancel-safe: dropping the future ends the build.
     ///
     /// # Errors
     /// [`BuildFailed`]: the engine does not answer, or a step failed.
     pub async fn build(&self, build: Build<'_>, line: impl FnMut(String)) -> Result<String, BuildFailed> {
-        let mut steps = Steps::new(Redact::new(build.secrets));
+        let mut steps = Steps::new(build.redact);
         let mut wire = Wire::new(&self.host);
         let built = async {
             let session = wire.session(build.session, &session::METHODS).await?;
@@ -120,6 +120,7 @@ async fn messages(
     let mut id = None;
     while let Some(message) = messages.next().await? {
         if let Some(said) = message.error_detail.and_then(|detail| detail.message) {
+            steps.flush(None, &mut line);
             return Err(DockerError::Refused { status: 0, message: said });
         }
         match message.aux {
@@ -128,6 +129,7 @@ async fn messages(
             None => {}
         }
     }
+    steps.flush(None, &mut line);
     let why = "it ended the build without naming an image".to_owned();
     id.ok_or_else(|| DockerError::Unavailable { host: wire.host().to_owned(), why })
 }
