@@ -22,7 +22,7 @@ use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
+use crate::report::{self, Annotation, Ended, Ending, Out, Publisher, Story, annotation};
 use crate::signing::AgentKey;
 use crate::trigger::{Inputs, Verb, masks, redact, value_masks};
 
@@ -53,7 +53,7 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let mut publisher = begin(&task);
+    let mut publisher = begin(&task, vars);
     let mut nothing_to_do = false;
     let result = tokio::select! {
         biased;
@@ -88,9 +88,8 @@ fn left() -> Failure {
 
 pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
-fn begin(task: &Task) -> Publisher {
-    let files = Files { output: task.context.output.clone(), summary: task.context.summary.clone() };
-    Publisher::begin(client(task), run_of(task), files, task.story())
+fn begin(task: &Task, vars: &BTreeMap<String, String>) -> Publisher {
+    Publisher::begin(client(task), run_of(task), early::files(vars), task.story())
 }
 
 /// Image, plan, deployment: each told as it happens.

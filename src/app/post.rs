@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::action::{NO_VARS, connect};
 use super::deploy::telling;
+use super::early;
 use super::load::Connected;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
@@ -50,7 +51,7 @@ fn warn(sentence: &str) {
 async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: &Cancel) {
     let begun = Instant::now();
     let mut story = Story { plan: state::plan(vars), ..task.story() };
-    let files = Files { output: None, summary: task.context.summary.clone() };
+    let files = Files { output: None, ..early::files(vars) };
     let mut late = Late::new(client(task), run_of(task));
     let agent = connect(task, env);
     let mut found = match state::deployment(vars) {

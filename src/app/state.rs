@@ -5,11 +5,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use crate::domain::{DeploymentId, one_line};
+use crate::env::GITHUB_STATE;
 use crate::plan::PlanReport;
 use crate::report::Out;
 
-/// The variable that names the state file.
-const FILE: &str = "GITHUB_STATE";
 /// The agent's name for the deployment; a runner hands it on as `STATE_deployment`.
 const DEPLOYMENT: &str = "deployment";
 /// The plan as JSON: the comment shows it, and the post step could not make the same one any more.
@@ -58,7 +57,7 @@ pub(super) fn is_closed(vars: &BTreeMap<String, String>) -> bool {
 
 /// No value can end its line early: they are slugs, and JSON without line breaks.
 fn keep(vars: &BTreeMap<String, String>, name: &str, value: &str) {
-    let Some(path) = vars.get(FILE).filter(|path| !path.trim().is_empty()) else { return };
+    let Some(path) = vars.get(GITHUB_STATE.name).filter(|path| !path.trim().is_empty()) else { return };
     let file = OpenOptions::new().append(true).create(true).open(path);
     if let Err(error) = file.and_then(|mut file| file.write_all(format!("{name}={value}\n").as_bytes())) {
         let sentence = format!("nothing is kept for the post step: `{path}`: {error}");

@@ -128,7 +128,7 @@ fn context_failure(error: crate::clients::docker::ContextError) -> Failure {
         NoDockerfile { .. } => "check out the repository before this step; `dockerfile` is relative to `context`",
         Outside(_) => "choose a `context` that holds the Dockerfile; `dockerfile` is relative to it",
         Ignore { .. } => "correct the pattern; write `\\` before a character that stands for itself",
-        Io { .. } => "see that the file exists and may be read by this step",
+        Io { .. } => "see that the file exists, may be read by this step and is not written meanwhile",
     };
     let because = std::error::Error::source(&error).map(ToString::to_string);
     let failure = Failure::new(Reason::BuildFailed, error.to_string()).hint(hint);
@@ -146,6 +146,9 @@ fn unavailable(error: DockerError) -> Failure {
 }
 
 fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut Emitter) -> Failure {
+    if let Some(error) = failed.context {
+        return context_failure(error);
+    }
     let said = match &failed.error {
         DockerError::Unavailable { .. } => return unavailable(failed.error),
         DockerError::NotFound(message) | DockerError::Refused { message, .. } => one_line(message, LINE),

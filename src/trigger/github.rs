@@ -31,10 +31,6 @@ pub struct GitHubContext {
     pub workspace: PathBuf,
     /// `GITHUB_EVENT_NAME`.
     pub event_name: String,
-    /// `GITHUB_OUTPUT`: the file that takes outputs.
-    pub output: Option<PathBuf>,
-    /// `GITHUB_STEP_SUMMARY`: the file that takes the summary.
-    pub summary: Option<PathBuf>,
     /// `GITHUB_ACTOR`: who set the run off.
     pub actor: String,
 }
@@ -48,7 +44,6 @@ impl GitHubContext {
         let optional = |name: &str| vars.get(name).map(String::as_str).filter(|value| !value.trim().is_empty());
         let required = |name: &str| optional(name).ok_or_else(|| missing(name));
         let url = |name: &str| required(name).map(|url| url.trim_end_matches('/').to_owned());
-        let path = |name: &str| optional(name).map(PathBuf::from);
         Ok(Self {
             repository: parsed("GITHUB_REPOSITORY", required("GITHUB_REPOSITORY")?)?,
             run_id: parsed("GITHUB_RUN_ID", required("GITHUB_RUN_ID")?)?,
@@ -63,8 +58,6 @@ impl GitHubContext {
             server_url: url("GITHUB_SERVER_URL")?,
             workspace: required("GITHUB_WORKSPACE")?.into(),
             event_name: required("GITHUB_EVENT_NAME")?.to_owned(),
-            output: path("GITHUB_OUTPUT"),
-            summary: path("GITHUB_STEP_SUMMARY"),
             actor: optional("GITHUB_ACTOR").unwrap_or_default().to_owned(),
         })
     }
@@ -103,7 +96,7 @@ mod tests {
         let context = GitHubContext::read(&vars(&[])).unwrap();
         assert_eq!(context.repository.name(), "hello");
         assert_eq!(context.run_url(), "https://github.com/acme/hello/actions/runs/42/attempts/2");
-        assert_eq!(context.output, None, "set to nothing is not set");
+        assert_eq!(GitHubContext::read(&vars(&[("GITHUB_RUN_ATTEMPT", "")])).unwrap().run_attempt, 1, "set to nothing");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use bollard::auth::DockerCredentials;
 use bollard::models::BuildInfoAux;
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use super::context::BuildContext;
+use super::context::{BuildContext, ContextError};
 use super::{DockerError, Engine, RegistryLogin};
 use crate::domain::{Redact, Secret};
 use steps::Steps;
@@ -48,6 +49,8 @@ pub struct Build<'a> {
 pub struct BuildFailed {
     /// What the engine said.
     pub error: DockerError,
+    /// The file that could not be sent, where that is what ended the build.
+    pub context: Option<ContextError>,
     /// The step that failed as BuildKit names it, for example `[2/3] RUN make`.
     pub step: Option<String>,
     /// The last lines that this step said.
@@ -63,10 +66,11 @@ impl Engine {
     pub async fn build(&self, build: Build<'_>, line: impl FnMut(String)) -> Result<String, BuildFailed> {
         let mut steps = Steps::new(build.redact);
         let mut wire = Wire::new(&self.host);
+        let (broken, mut context) = oneshot::channel();
         let built = async {
             let session = wire.session(build.session, &session::METHODS).await?;
             let session = session::serve(session, build.logins, build.secrets);
-            let messages = messages(&mut wire, build, &mut steps, line);
+            let messages = messages(&mut wire, build, broken, &mut steps, line);
             tokio::pin!(session, messages);
             tokio::select! {
                 built = &mut messages => built,
@@ -82,7 +86,7 @@ impl Engine {
             Err(error) => error,
         };
         let (step, last) = steps.failed();
-        Err(BuildFailed { error, step, last })
+        Err(BuildFailed { error, context: context.try_recv().ok(), step, last })
     }
 }
 
@@ -99,6 +103,7 @@ pub(super) fn credentials(registry: &str, login: &RegistryLogin) -> DockerCreden
 async fn messages(
     wire: &mut Wire<'_>,
     build: Build<'_>,
+    broken: oneshot::Sender<ContextError>,
     steps: &mut Steps<'_>,
     mut line: impl FnMut(String),
 ) -> Result<String, DockerError> {
@@ -116,7 +121,7 @@ async fn messages(
         ("nocache", if build.cache { "0" } else { "1" }),
     ];
     let query = query.map(|(name, value)| (name, value.to_owned()));
-    let mut messages = wire.build(&query, build.context.stream()).await?;
+    let mut messages = wire.build(&query, build.context.stream(broken)).await?;
     let mut id = None;
     while let Some(message) = messages.next().await? {
         if let Some(said) = message.error_detail.and_then(|detail| detail.message) {
