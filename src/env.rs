@@ -68,6 +68,14 @@ pub const GITHUB_ACTIONS: EnvVar = EnvVar {
 /// The event's payload.
 pub const GITHUB_EVENT_PATH: EnvVar =
     EnvVar { name: "GITHUB_EVENT_PATH", doc: "The file with the payload of the event that set the action off." };
+/// The outputs' file.
+pub const GITHUB_OUTPUT: EnvVar = EnvVar { name: "GITHUB_OUTPUT", doc: "The file that takes the action's outputs." };
+/// The summary's file.
+pub const GITHUB_STEP_SUMMARY: EnvVar =
+    EnvVar { name: "GITHUB_STEP_SUMMARY", doc: "The file that takes the job summary." };
+/// The post step's file.
+pub const GITHUB_STATE: EnvVar =
+    EnvVar { name: "GITHUB_STATE", doc: "The file that takes what the post step reads, as `STATE_…`." };
 /// Test builds only.
 #[cfg(feature = "kill-points")]
 pub const AGENT_KILL_AT: EnvVar = EnvVar {
@@ -90,6 +98,9 @@ pub const ALL: &[EnvVar] = &[
     HOME,
     GITHUB_ACTIONS,
     GITHUB_EVENT_PATH,
+    GITHUB_OUTPUT,
+    GITHUB_STEP_SUMMARY,
+    GITHUB_STATE,
 ];
 
 /// What the variables begin with that a runner sets for an action.

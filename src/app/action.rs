@@ -14,16 +14,17 @@ use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
 use crate::agent_api::{PullCredential, Wanted};
 use crate::clients::agent::AgentClient;
-use crate::domain::{IdempotencyKey, Reason, one_line};
+use crate::clients::registry::is_for;
+use crate::domain::{IdempotencyKey, Reason, Redact, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, Unreported, annotation};
+use crate::report::{self, Annotation, Ended, Ending, Out, Publisher, Story, Unreported, annotation};
 use crate::signing::AgentKey;
-use crate::trigger::{Inputs, Verb, masks, value_masks};
+use crate::trigger::{Inputs, Verb, masks, redact, value_masks};
 
 /// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
 const REPORTING: Duration = Duration::from_secs(28);
@@ -52,7 +53,7 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let mut publisher = begin(&task);
+    let mut publisher = begin(&task, vars);
     let mut nothing_to_do = false;
     let result = tokio::select! {
         biased;
@@ -87,9 +88,8 @@ fn left() -> Failure {
 
 pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
-fn begin(task: &Task) -> Publisher {
-    let files = Files { output: task.context.output.clone(), summary: task.context.summary.clone() };
-    Publisher::begin(client(task), run_of(task), files, task.story())
+fn begin(task: &Task, vars: &BTreeMap<String, String>) -> Publisher {
+    Publisher::begin(client(task), run_of(task), early::files(vars), task.story())
 }
 
 /// Image, plan, deployment: each told as it happens.
@@ -115,11 +115,12 @@ async fn work(
     let (mut events, mut reader) = execute::event_channel();
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
+    let mut redact = secrets(vars, env);
     let looking = async {
         let status = connected.observe(None).await?;
         let source = match task.verb {
             Verb::Rollback => None,
-            _ => Some(image::find(settings, inputs, commit, context, env).await?),
+            _ => Some(image::find(settings, inputs, commit, context, env, &mut redact).await?),
         };
         Ok((status, source))
     };
@@ -156,16 +157,32 @@ async fn work(
         timeout: inputs.timeout,
         idempotency_key: key(task, plan, &want)?,
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
-        credential: credential(inputs, env)?,
+        credential: credential(inputs, env, &want)?,
     };
     let told = |stamped: &Stamped| {
         if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
             state::keep_deployment(vars, deployment);
         }
-        tell(publisher, stamped);
+        tell(publisher, &hidden(stamped, &redact));
     };
     let finish = telling(execute::run(plan, &mut cx), &mut reader, told).await?;
     finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
+}
+
+/// What was given for this run and must not be shown.
+pub(super) fn secrets(vars: &BTreeMap<String, String>, env: &Env) -> Redact {
+    let mut redact = redact(vars);
+    env.secrets().for_each(|secret| redact.hide(secret));
+    redact
+}
+
+/// What a container says goes into the comment too, where no runner hides anything. A build's lines come without secrets.
+pub(super) fn hidden(stamped: &Stamped, redact: &Redact) -> Stamped {
+    let mut stamped = stamped.clone();
+    if let DeployEvent::Diagnosis { container } = &mut stamped.event {
+        container.error.iter_mut().chain(&mut container.log).for_each(|text| *text = redact.text(text));
+    }
+    stamped
 }
 
 fn tell(publisher: &mut Publisher, stamped: &Stamped) {
@@ -223,12 +240,19 @@ pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
     Ok(Connected { app: app.clone(), name: environment.clone(), target: target.clone(), client })
 }
 
-/// With which the agent pulls: what was given for this run, not what a docker config holds of others.
-fn credential(inputs: &Inputs, env: &Env) -> Result<Option<PullCredential>, Failure> {
-    match inputs.registry_username.clone().zip(inputs.registry_password.clone()) {
-        Some((username, password)) => Ok(Some(PullCredential { username, password })),
-        None => env.pull_credential(),
-    }
+/// With which the agent pulls: what was given for this run, not what a docker config holds of others. A login for another
+/// registry stays here: the agent would send it to the image's.
+fn credential(inputs: &Inputs, env: &Env, want: &Wanted) -> Result<Option<PullCredential>, Failure> {
+    let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
+        return env.pull_credential();
+    };
+    let fits = match (&inputs.registry, want) {
+        (None, _) => true,
+        (Some(registry), Wanted::Image(image)) => is_for(registry, image.repository()),
+        // Of an image that the host has nothing is pulled.
+        (Some(_), Wanted::Rollback) => false,
+    };
+    Ok(fits.then_some(PullCredential { username, password }))
 }
 
 /// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
@@ -242,4 +266,54 @@ fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failur
         plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
     let key = format!("{}{what}:{seen}:{}", task.key_begins(), task.settings.target.service);
     key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(registry: &str, repository: &str) -> bool {
+        let vars = [("REGISTRY", registry), ("REGISTRY-USERNAME", "acme"), ("REGISTRY-PASSWORD", "word")];
+        let vars = vars.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
+        let image = format!("{repository}@sha256:{}", "ab".repeat(32)).parse().unwrap();
+        let inputs = Inputs::read(&vars.into()).unwrap();
+        credential(&inputs, &Env::default(), &Wanted::Image(image)).unwrap().is_some()
+    }
+
+    #[test]
+    fn a_login_goes_only_to_the_registry_that_it_is_for() {
+        for (registry, repository) in [
+            ("", "ghcr.io/acme/web"),
+            ("ghcr.io", "ghcr.io/acme/web"),
+            ("docker.io", "acme/web"),
+            ("index.docker.io", "docker.io/acme/web"),
+            ("docker.io", "registry-1.docker.io/acme/web"),
+            ("registry.example:5000", "registry.example:5000/web"),
+        ] {
+            assert!(sent(registry, repository), "{registry} is of {repository}");
+        }
+        for (registry, repository) in [
+            ("docker.io", "ghcr.io/acme/web"),
+            ("ghcr.io", "acme/web"),
+            ("registry.example", "registry.example:5000/web"),
+            ("example", "registry.example/web"),
+        ] {
+            assert!(!sent(registry, repository), "{registry} is not of {repository}");
+        }
+    }
+
+    #[test]
+    fn a_containers_words_are_told_without_secrets() {
+        let event = serde_json::json!({
+            "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "diagnosis", "container": {
+                "name": "web-1", "state": "exited", "error": "exec canary-token", "log": ["with canary-token", "plain"],
+            }
+        });
+        let mut redact = Redact::default();
+        redact.hide("canary-token");
+        let told = hidden(&serde_json::from_value(event).unwrap(), &redact);
+        let DeployEvent::Diagnosis { container } = told.event else { panic!("another kind") };
+        assert_eq!(container.error.as_deref(), Some("exec ***"));
+        assert_eq!(container.log, ["with ***", "plain"]);
+    }
 }

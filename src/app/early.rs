@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::state;
 use crate::domain::{EnvName, one_line};
+use crate::env::{EnvVar, GITHUB_OUTPUT, GITHUB_STEP_SUMMARY};
 use crate::failure::Failure;
 use crate::report::{Conclusion, Early, Files, Out, failed, last_line};
 
@@ -17,15 +18,22 @@ const SHOWN: usize = 500;
 /// Writes outputs and summary, and the log's last lines; the post step has nothing to close. `why` is a failure, or a sentence why nothing is done.
 pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Failure>) {
     state::keep_closed(vars);
-    let given = |name: &str| vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-    let environment = given("INPUT_ENVIRONMENT").and_then(|name| name.parse().ok());
+    let environment = given(vars, "INPUT_ENVIRONMENT").and_then(|name| name.parse().ok());
     let early = Early { environment: environment.as_ref(), why };
-    let file = |name: &str| given(name).map(PathBuf::from);
-    let files = Files { output: file("GITHUB_OUTPUT"), summary: file("GITHUB_STEP_SUMMARY") };
-    for sentence in files.write(&early.outputs(), &early.summary()) {
+    for sentence in files(vars).write(&early.outputs(), &early.summary()) {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
     last_words(&early.conclusion(), early.environment, why.err());
+}
+
+/// The runner's files, where it gives any.
+pub(super) fn files(vars: &BTreeMap<String, String>) -> Files {
+    let file = |var: EnvVar| given(vars, var.name).map(PathBuf::from);
+    Files { output: file(GITHUB_OUTPUT), summary: file(GITHUB_STEP_SUMMARY) }
+}
+
+fn given<'a>(vars: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    vars.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
 }
 
 /// The end of the log: the failure, the same as an annotation, and the line that says what the run came to. All on one

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::settings::Settings;
 use crate::clients::docker::{DEFAULT_HOST, DockerError, Engine};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{ImageRef, Reason, Repository, one_line};
+use crate::domain::{ImageRef, Reason, Redact, Repository, one_line};
 use crate::env::Env;
 use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
@@ -45,6 +45,7 @@ pub(super) struct Wanted {
     repository: Repository,
     labels: BTreeMap<String, String>,
     credentials: Credentials,
+    redact: Redact,
     files: Files,
     /// Name and tag, for people.
     name: String,
@@ -103,18 +104,20 @@ async fn platform(env: &Env) -> String {
     })
 }
 
-/// Finds out which it is. Reads only.
+/// Finds out which it is. Reads only. `redact` hides the logins that it comes by.
 pub(super) async fn find(
     settings: &Settings,
     inputs: &Inputs,
     commit: &Commit,
     context: &GitHubContext,
     env: &Env,
+    redact: &mut Redact,
 ) -> Result<Source, Failure> {
     match said(settings)? {
         ImageInput::Digest(image) => Ok(Source::Known(image)),
         ImageInput::Tag(repository, tag) => {
-            let digest = Registry::new(credentials(inputs, env, &repository)?).digest(&repository, &tag).await?;
+            let digest =
+                Registry::new(credentials(inputs, env, &repository, redact)?).digest(&repository, &tag).await?;
             digest.map(|digest| Source::Known(ImageRef::new(repository.clone(), digest))).ok_or_else(|| {
                 Failure::new(Reason::RegistryFailed, format!("`{repository}` has no tag `{tag}`"))
                     .hint("push it first; or name the repository alone, and the commit is built")
@@ -122,7 +125,7 @@ pub(super) async fn find(
         }
         ImageInput::Repository(repository) => {
             let spec = spec(inputs, context, env).await?;
-            let credentials = credentials(inputs, env, &repository)?;
+            let credentials = credentials(inputs, env, &repository, redact)?;
             let files = match inputs.build {
                 BuildMode::Never => Files::NotUsed,
                 BuildMode::Auto | BuildMode::Always => files::look(&context.workspace, &spec).await?,
@@ -147,6 +150,7 @@ pub(super) async fn find(
                     spec,
                     repository,
                     credentials,
+                    redact: redact.clone(),
                     name,
                 }))),
             }
@@ -184,6 +188,7 @@ impl Wanted {
             repository: &self.repository,
             labels: &self.labels,
             credentials: &self.credentials,
+            redact: &self.redact,
             engine: &engine,
             deadline,
         };

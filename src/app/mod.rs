@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod checked_out;
 mod deploy;
 mod early;
 mod image;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use self::find::{Found, Left, find};
-use super::action::{NO_VARS, REPORTING_CANCELLED, connect};
+use super::action::{NO_VARS, REPORTING_CANCELLED, connect, hidden, secrets};
 use super::deploy::telling;
+use super::early;
 use super::load::Connected;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
-use crate::domain::{DeploymentId, EnvName, HttpUrl, Reason, one_line};
+use crate::domain::{DeploymentId, EnvName, HttpUrl, Reason, Redact, one_line};
 use crate::env::Env;
 use crate::execute::{self, Cancel, Finish};
 use crate::failure::Failure;
@@ -65,6 +66,8 @@ async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: 
         agent: connect(task, env),
         story: Story { plan: state::plan(vars), ..task.story() },
         late: Late::new(client(task), run_of(task)),
+        files: Files { output: None, ..early::files(vars) },
+        redact: secrets(vars, env),
     };
     let deployment = state::deployment(vars);
     if state::is_settled(vars) {
@@ -84,6 +87,8 @@ struct Post<'a> {
     agent: Result<Connected, Failure>,
     story: Story,
     late: Late,
+    files: Files,
+    redact: Redact,
 }
 
 impl Post<'_> {
@@ -107,8 +112,7 @@ impl Post<'_> {
             warn(&failure.map_or_else(String::new, |failure| failure.message));
         }
         let open = self.late.look(&self.story).await;
-        let files = Files { output: None, summary: self.task.context.summary.clone() };
-        self.late.close(&open, &self.story, &files).await;
+        self.late.close(&open, &self.story, &self.files).await;
     }
 
     /// The step before came to its end and wrote its summary, and GitHub did not take all of it: that is said again, as
@@ -119,7 +123,9 @@ impl Post<'_> {
         };
         let (mut events, mut reader) = execute::event_channel();
         let following = execute::follow(&agent.client, &id, &mut events);
-        let told = telling(following, &mut reader, |stamped| self.story.apply(stamped));
+        let told = telling(following, &mut reader, |stamped| {
+            self.story.apply(&hidden(stamped, &self.redact));
+        });
         let (told, url) = tokio::join!(told, url(agent, self.cancel));
         self.story.url = url;
         match told {
@@ -173,8 +179,9 @@ impl Post<'_> {
         let (mut events, mut reader) = execute::event_channel();
         let closing = execute::close(&agent.client, &id, &mut events, self.cancel, self.begun + LONGEST);
         let closed = telling(closing, &mut reader, |stamped| {
-            Out.text(&report::lines(stamped));
-            self.story.apply(stamped);
+            let stamped = hidden(stamped, &self.redact);
+            Out.text(&report::lines(&stamped));
+            self.story.apply(&stamped);
         });
         let (closed, url) = tokio::join!(closed, url(agent, self.cancel));
         self.story.url = url;

@@ -5,11 +5,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use crate::domain::{DeploymentId, one_line};
+use crate::env::GITHUB_STATE;
 use crate::plan::PlanReport;
 use crate::report::{Out, Unreported};
 
-/// The variable that names the state file.
-const FILE: &str = "GITHUB_STATE";
 /// The agent's name for the deployment; a runner hands it on as `STATE_deployment`.
 const DEPLOYMENT: &str = "deployment";
 /// The plan as JSON: the comment shows it, and the post step could not make the same one any more.
@@ -77,7 +76,7 @@ fn is_set(vars: &BTreeMap<String, String>, name: &str) -> bool {
 
 /// No value can end its line early: they are slugs, and JSON without line breaks.
 fn keep(vars: &BTreeMap<String, String>, name: &str, value: &str) {
-    let Some(path) = vars.get(FILE).filter(|path| !path.trim().is_empty()) else { return };
+    let Some(path) = vars.get(GITHUB_STATE.name).filter(|path| !path.trim().is_empty()) else { return };
     let file = OpenOptions::new().append(true).create(true).open(path);
     if let Err(error) = file.and_then(|mut file| file.write_all(format!("{name}={value}\n").as_bytes())) {
         let sentence = format!("nothing is kept for the post step: `{path}`: {error}");
@@ -96,7 +95,7 @@ mod tests {
         {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("state");
-            let vars = BTreeMap::from([(FILE.to_owned(), file.display().to_string())]);
+            let vars = BTreeMap::from([(GITHUB_STATE.name.to_owned(), file.display().to_string())]);
             let one = |may_pass: &bool| Unreported { sentence: "no".to_owned(), may_pass: *may_pass };
             keep_settled(&vars, &parts.iter().map(one).collect::<Vec<_>>());
             let kept = std::fs::read_to_string(&file).unwrap();

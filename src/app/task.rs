@@ -1,10 +1,9 @@
 //! The task that the step and its post step were given: inputs, event and configuration, read and checked.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use super::payload;
 use super::settings::{self, Settings};
+use super::{checked_out, payload};
 use crate::clients::github::GitHub;
 use crate::config::{self, Config};
 use crate::domain::{Reason, one_line};
@@ -63,13 +62,13 @@ pub(super) fn prepare(vars: &BTreeMap<String, String>) -> Result<Ready, Failure>
 /// The file, where there is one. Its problems become annotations, each on its line.
 fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config>, Failure> {
     let name = inputs.config.as_ref().map_or_else(|| "deploy.yml".to_owned(), |path| path.display().to_string());
-    let text = match fs::read_to_string(context.workspace.join(&name)) {
+    let text = match checked_out::read(&context.workspace, &name) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && inputs.config.is_none() => return Ok(None),
         Err(error) => {
             return Err(Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
                 .because(error)
-                .hint("check the repository out before this step; `config` is relative to it"));
+                .hint("check the repository out before this step; `config` is a file in it, relative to its root"));
         }
     };
     let problems = match config::parse(&name, &text) {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Cancel, Emitter};
 use crate::clients::docker::{Build, BuildContext, BuildFailed, DockerError, Engine, LARGEST};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{Digest, ImageRef, Reason, Repository, one_line};
+use crate::domain::{Digest, ImageRef, Reason, Redact, Repository, one_line};
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildSpec, ImagePlan};
@@ -37,6 +37,8 @@ pub struct ImageJob<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// For this registry and for those of base images.
     pub credentials: &'a Credentials,
+    /// Keeps secrets out of what is told of the build.
+    pub redact: &'a Redact,
     /// Builds and pushes.
     pub engine: &'a Engine,
     /// When waiting ends.
@@ -104,6 +106,7 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
         secrets: &spec.secrets,
         cache,
         logins: job.credentials.logins(),
+        redact: job.redact,
         session: &session,
     };
     let built =
@@ -124,7 +127,7 @@ fn context_failure(error: crate::clients::docker::ContextError) -> Failure {
         NoDockerfile { .. } => "check out the repository before this step; `dockerfile` is relative to `context`",
         Outside(_) => "choose a `context` that holds the Dockerfile; `dockerfile` is relative to it",
         Ignore { .. } => "correct the pattern; write `\\` before a character that stands for itself",
-        Io { .. } => "see that the file exists and may be read by this step",
+        Io { .. } => "see that the file exists, may be read by this step and is not written meanwhile",
     };
     let because = std::error::Error::source(&error).map(ToString::to_string);
     let failure = Failure::new(Reason::BuildFailed, error.to_string()).hint(hint);
@@ -142,6 +145,9 @@ fn unavailable(error: DockerError) -> Failure {
 }
 
 fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut Emitter) -> Failure {
+    if let Some(error) = failed.context {
+        return context_failure(error);
+    }
     let said = match &failed.error {
         DockerError::Unavailable { .. } => return unavailable(failed.error),
         DockerError::NotFound(message) | DockerError::Refused { message, .. } => one_line(message, LINE),
@@ -192,16 +198,45 @@ async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<Ima
         )
         .hint("run the job again; a clean-up rule of the registry may have removed it"));
     };
-    if let Some(said) = said.filter(|said| *said != digest) {
-        let message = format!("the registry `{host}` has `{tag}` as {digest}, but {said} was pushed");
-        return Err(Failure::new(Reason::RegistryFailed, message)
-            .hint("another job may push the same tag: give the workflow a `concurrency` group, and run it again"));
-    }
+    verify(&host, tag, said.as_ref(), &digest)?;
     let image = ImageRef::new(job.repository.clone(), digest);
     events.tell(DeployEvent::Pushed { image: image.clone() });
     Ok(image)
 }
 
+/// What the registry has is what was pushed. Without the engine's word it may as well be what another job pushed.
+fn verify(host: &str, tag: &str, said: Option<&Digest>, has: &Digest) -> Result<(), Failure> {
+    let (message, hint) = match said {
+        Some(said) if said == has => return Ok(()),
+        Some(said) => (
+            format!("the registry `{host}` has `{tag}` as {has}, but {said} was pushed"),
+            "another job may push the same tag: give the workflow a `concurrency` group, and run it again",
+        ),
+        None => (
+            format!(
+                "the Docker Engine does not say which digest it pushed as `{tag}`; the registry `{host}` has {has}"
+            ),
+            "update the Docker Engine of the job; or push the image before this step and give it as `image`, by digest",
+        ),
+    };
+    Err(Failure::new(Reason::RegistryFailed, message).hint(hint))
+}
+
 fn seconds(pause: Duration) -> u64 {
     pause.as_secs().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pushed_digest_is_taken() {
+        let digest = |hex: &str| format!("sha256:{}", hex.repeat(32)).parse::<Digest>().unwrap();
+        let (one, two) = (digest("11"), digest("22"));
+        assert!(verify("r.example", "v1", Some(&one), &one).is_ok());
+        let refused = |said| verify("r.example", "v1", said, &two).unwrap_err().to_string();
+        assert!(refused(Some(&one)).ends_with(&format!("but {one} was pushed")));
+        assert!(refused(None).starts_with("the Docker Engine does not say which digest it pushed"));
+    }
 }

@@ -33,7 +33,7 @@ pub enum CommentOn {
     PullRequest(PrNumber),
     /// The pull request that the commit belongs to, if it is exactly one.
     CommitsOnly,
-    /// Nowhere: the token may only read, as that of a fork.
+    /// Nowhere: the commit belongs to no pull request, or to more than one.
     Nothing,
 }
 

@@ -21,9 +21,7 @@ pub struct GitHubContext {
     pub run_attempt: u32,
     /// `GITHUB_SHA`: on a pull request the merge commit, which nobody wrote.
     pub sha: GitSha,
-    /// `GITHUB_REF_NAME`: the branch or tag, without `refs/…/`.
-    pub ref_name: String,
-    /// The tag, where the run is about one (`GITHUB_REF_TYPE`).
+    /// `GITHUB_REF_NAME`, where the run is about a tag (`GITHUB_REF_TYPE`).
     pub tag: Option<String>,
     /// `GITHUB_API_URL`, without a trailing slash.
     pub api_url: String,
@@ -33,12 +31,6 @@ pub struct GitHubContext {
     pub workspace: PathBuf,
     /// `GITHUB_EVENT_NAME`.
     pub event_name: String,
-    /// `GITHUB_OUTPUT`: the file that takes outputs.
-    pub output: Option<PathBuf>,
-    /// `GITHUB_STEP_SUMMARY`: the file that takes the summary.
-    pub summary: Option<PathBuf>,
-    /// `GITHUB_STATE`: the file that takes what the post step reads.
-    pub state: Option<PathBuf>,
     /// `GITHUB_ACTOR`: who set the run off.
     pub actor: String,
 }
@@ -52,14 +44,12 @@ impl GitHubContext {
         let optional = |name: &str| vars.get(name).map(String::as_str).filter(|value| !value.trim().is_empty());
         let required = |name: &str| optional(name).ok_or_else(|| missing(name));
         let url = |name: &str| required(name).map(|url| url.trim_end_matches('/').to_owned());
-        let path = |name: &str| optional(name).map(PathBuf::from);
         Ok(Self {
             repository: parsed("GITHUB_REPOSITORY", required("GITHUB_REPOSITORY")?)?,
             run_id: parsed("GITHUB_RUN_ID", required("GITHUB_RUN_ID")?)?,
             // Older servers do not set it.
             run_attempt: parsed("GITHUB_RUN_ATTEMPT", optional("GITHUB_RUN_ATTEMPT").unwrap_or("1"))?,
             sha: parsed("GITHUB_SHA", required("GITHUB_SHA")?)?,
-            ref_name: optional("GITHUB_REF_NAME").unwrap_or_default().to_owned(),
             tag: optional("GITHUB_REF_TYPE")
                 .filter(|kind| *kind == "tag")
                 .and_then(|_| optional("GITHUB_REF_NAME"))
@@ -68,9 +58,6 @@ impl GitHubContext {
             server_url: url("GITHUB_SERVER_URL")?,
             workspace: required("GITHUB_WORKSPACE")?.into(),
             event_name: required("GITHUB_EVENT_NAME")?.to_owned(),
-            output: path("GITHUB_OUTPUT"),
-            summary: path("GITHUB_STEP_SUMMARY"),
-            state: path("GITHUB_STATE"),
             actor: optional("GITHUB_ACTOR").unwrap_or_default().to_owned(),
         })
     }
@@ -109,7 +96,7 @@ mod tests {
         let context = GitHubContext::read(&vars(&[])).unwrap();
         assert_eq!(context.repository.name(), "hello");
         assert_eq!(context.run_url(), "https://github.com/acme/hello/actions/runs/42/attempts/2");
-        assert_eq!(context.output, None, "set to nothing is not set");
+        assert_eq!(GitHubContext::read(&vars(&[("GITHUB_RUN_ATTEMPT", "")])).unwrap().run_attempt, 1, "set to nothing");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use event::{Commit, Event, PAYLOAD, read as read_event};
 pub use github::GitHubContext;
-pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, login_masks, masks, value_masks};
+pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, login_masks, masks, redact, value_masks};
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};

@@ -19,7 +19,6 @@ pub(crate) fn vars(changed: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("GITHUB_SERVER_URL", "https://github.com/"),
         ("GITHUB_WORKSPACE", "/github/workspace"),
         ("GITHUB_EVENT_NAME", "push"),
-        ("GITHUB_OUTPUT", ""),
         ("GITHUB_ACTOR", "eve"),
     ];
     usual.iter().chain(changed).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -1,6 +1,5 @@
 //! Building an image with the engine's BuildKit.
 
-mod redact;
 mod session;
 mod steps;
 mod wire;
@@ -10,11 +9,11 @@ use std::collections::BTreeMap;
 use bollard::auth::DockerCredentials;
 use bollard::models::BuildInfoAux;
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use super::context::BuildContext;
+use super::context::{BuildContext, ContextError};
 use super::{DockerError, Engine, RegistryLogin};
-use crate::domain::Secret;
-use redact::Redact;
+use crate::domain::{Redact, Secret};
 use steps::Steps;
 use wire::Wire;
 
@@ -37,6 +36,8 @@ pub struct Build<'a> {
     pub cache: bool,
     /// Logins for base images, by registry.
     pub logins: &'a BTreeMap<String, RegistryLogin>,
+    /// Keeps secrets out of what is told.
+    pub redact: &'a Redact,
     /// Unique among the builds of the engine.
     pub session: &'a str,
 }
@@ -46,6 +47,8 @@ pub struct Build<'a> {
 pub struct BuildFailed {
     /// What the engine said.
     pub error: DockerError,
+    /// The file that could not be sent, where that is what ended the build.
+    pub context: Option<ContextError>,
     /// The step that failed as BuildKit names it, for example `[2/3] RUN make`.
     pub step: Option<String>,
     /// The last lines that this step said.
@@ -54,17 +57,18 @@ pub struct BuildFailed {
 
 impl Engine {
     /// Builds an image; `line` gets each step and each line of output as it comes, with whatever is in it
-    /// but the build's secrets. Gives the image's id. Cancel-safe: dropping the future ends the build.
+    /// but what is hidden. Gives the image's id. Cancel-safe: dropping the future ends the build.
     ///
     /// # Errors
     /// [`BuildFailed`]: the engine does not answer, or a step failed.
     pub async fn build(&self, build: Build<'_>, line: impl FnMut(String)) -> Result<String, BuildFailed> {
-        let mut steps = Steps::new(Redact::new(build.secrets));
+        let mut steps = Steps::new(build.redact);
         let mut wire = Wire::new(&self.host);
+        let (broken, mut context) = oneshot::channel();
         let built = async {
             let session = wire.session(build.session, &session::METHODS).await?;
             let session = session::serve(session, build.logins, build.secrets);
-            let messages = messages(&mut wire, build, &mut steps, line);
+            let messages = messages(&mut wire, build, broken, &mut steps, line);
             tokio::pin!(session, messages);
             tokio::select! {
                 built = &mut messages => built,
@@ -80,7 +84,7 @@ impl Engine {
             Err(error) => error,
         };
         let (step, last) = steps.failed();
-        Err(BuildFailed { error, step, last })
+        Err(BuildFailed { error, context: context.try_recv().ok(), step, last })
     }
 }
 
@@ -97,6 +101,7 @@ pub(super) fn credentials(registry: &str, login: &RegistryLogin) -> DockerCreden
 async fn messages(
     wire: &mut Wire<'_>,
     build: Build<'_>,
+    broken: oneshot::Sender<ContextError>,
     steps: &mut Steps<'_>,
     mut line: impl FnMut(String),
 ) -> Result<String, DockerError> {
@@ -113,10 +118,11 @@ async fn messages(
         ("nocache", if build.cache { "0" } else { "1" }),
     ];
     let query = query.map(|(name, value)| (name, value.to_owned()));
-    let mut messages = wire.build(&query, build.context.stream()).await?;
+    let mut messages = wire.build(&query, build.context.stream(broken)).await?;
     let mut id = None;
     while let Some(message) = messages.next().await? {
         if let Some(said) = message.error_detail.and_then(|detail| detail.message) {
+            steps.flush(None, &mut line);
             return Err(DockerError::Refused { status: 0, message: said });
         }
         match message.aux {
@@ -125,6 +131,7 @@ async fn messages(
             None => {}
         }
     }
+    steps.flush(None, &mut line);
     let why = "it ended the build without naming an image".to_owned();
     id.ok_or_else(|| DockerError::Unavailable { host: wire.host().to_owned(), why })
 }

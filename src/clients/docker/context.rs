@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::Stream;
 use hyper::body::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::ignore::{Ignore, IgnoreError, clean};
 
@@ -235,16 +235,28 @@ impl BuildContext {
         shown.join(", ")
     }
 
-    /// Reads and sends it: a tar with owner 0. A file that cannot be read ends the stream with an error.
-    pub(super) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    /// Reads and sends it: a tar with owner 0. A file that cannot be read ends the stream with an error, and `failed` says
+    /// which it was: to the engine's side it is only a request that broke off.
+    pub(super) fn stream(
+        self,
+        failed: oneshot::Sender<ContextError>,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         // Two chunks on their way are enough to keep both sides busy.
         let (sender, receiver) = mpsc::channel(2);
         tokio::task::spawn_blocking(move || {
             let mut writer = tar::Writer::new(|chunk| sender.blocking_send(Ok(chunk)).is_ok());
-            let written = self.entries.iter().try_for_each(|entry| writer.entry(&self.dir, entry));
-            if let Err(error) = written.and_then(|()| writer.finish()) {
-                // The engine may have hung up; nobody is left to tell then.
-                let _ = sender.blocking_send(Err(error));
+            let mut path = self.dir.clone();
+            let written = self.entries.iter().try_for_each(|entry| {
+                path = self.dir.join(&entry.path);
+                writer.entry(&path, entry)
+            });
+            // Where the engine has hung up, nobody is left to tell.
+            if let Err(source) = written.and_then(|()| writer.finish())
+                && source.kind() != io::ErrorKind::BrokenPipe
+            {
+                let broken = io::Error::other(format!("{}: {source}", path.display()));
+                let _ = failed.send(ContextError::Io { path, source });
+                let _ = sender.blocking_send(Err(broken));
             }
         });
         futures_util::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))

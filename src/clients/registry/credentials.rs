@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::clients::docker::RegistryLogin;
-use crate::domain::{Reason, Secret};
+use crate::domain::{Reason, Repository, Secret};
 use crate::failure::Failure;
 
 /// One login per registry.
@@ -114,6 +114,12 @@ impl Credentials {
     pub fn logins(&self) -> &BTreeMap<String, RegistryLogin> {
         &self.logins
     }
+}
+
+/// Whether a login for `registry`, as somebody wrote it, is one for the registry of this repository.
+#[must_use]
+pub fn is_for(registry: &str, repository: &Repository) -> bool {
+    host(registry) == host(&repository.registry())
 }
 
 /// The registry's host as image names have it; docker configs also write it as a URL.

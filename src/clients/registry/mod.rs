@@ -12,7 +12,7 @@ use oci_client::{Reference, RegistryOperation};
 use crate::domain::{Digest, Reason, Repository};
 use crate::failure::Failure;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, is_for};
 use door::Door;
 
 /// Longest wait for an answer, in all.

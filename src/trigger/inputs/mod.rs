@@ -18,7 +18,7 @@ use crate::domain::{AgentUrl, AppName, EnvName, Reason, Secret, ServiceName, one
 use crate::failure::Failure;
 use crate::plan::image::BuildMode;
 
-pub use mask::{login_masks, masks, value_masks};
+pub use mask::{login_masks, masks, redact, value_masks};
 pub use names::{INPUTS, Input};
 pub use values::{ImageInput, Verb};
 
@@ -105,6 +105,11 @@ impl Inputs {
 /// As [`INPUTS`] says it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// The input that a variable hands over. A runner writes names in upper case; whoever else sets them may not.
+fn named(variable: &str) -> Option<String> {
+    variable.strip_prefix("INPUT_").map(str::to_lowercase)
+}
+
 /// What was given, and what is wrong with it.
 struct Given {
     values: BTreeMap<String, String>,
@@ -115,12 +120,11 @@ impl Given {
     fn new(vars: &BTreeMap<String, String>) -> Self {
         let mut given = Self { values: BTreeMap::new(), problems: Vec::new() };
         for (variable, value) in vars {
-            let Some(name) = variable.strip_prefix("INPUT_").map(str::to_lowercase) else { continue };
+            let Some(name) = named(variable) else { continue };
             if INPUTS.iter().any(|input| input.name == name) {
                 if value.trim().is_empty() {
                     continue;
                 }
-                // A runner writes names in upper case; whoever else sets them may not.
                 if given.values.insert(name.clone(), value.clone()).is_some() {
                     given.problems.push(format!("`{name}` is given twice, in upper and in lower case"));
                 }

@@ -110,6 +110,16 @@ fn secrets_are_masked_line_by_line_and_in_every_form() {
 }
 
 #[test]
+fn secrets_are_hidden_however_the_inputs_name_is_written() {
+    let vars = vars(&[("INPUT_agent-key", "lower-key"), ("INPUT_Secrets", "a=first"), ("INPUT_SECRETS", "b=second")]);
+    let (masked, redact) = (masks(&vars), redact(&vars));
+    for secret in ["lower-key", "first", "second"] {
+        assert!(masked.contains(&format!("::add-mask::{secret}\n")), "{masked}");
+        assert_eq!(redact.text(secret), "***");
+    }
+}
+
+#[test]
 fn what_is_too_short_is_not_masked_but_told() {
     let masked = masks(&vars(&[("INPUT_REGISTRY-PASSWORD", "abc"), ("INPUT_GITHUB-TOKEN", "four")]));
     assert_eq!(value_masks(["abc", "deploy-agent-key-v1:a:b:c"]), "::add-mask::deploy-agent-key-v1:a:b:c\n");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use deploy_action::clients::docker::{DEFAULT_HOST, Engine};
 use deploy_action::clients::registry::{Credentials, Registry as Client};
-use deploy_action::domain::{GitSha, ImageRef, Repository};
+use deploy_action::domain::{GitSha, ImageRef, Redact, Repository};
 use deploy_action::event::DeployEvent;
 use deploy_action::execute::image::{ImageJob, run};
 use deploy_action::execute::{cancel_channel, event_channel};
@@ -126,6 +126,8 @@ impl Shop {
         let (canceller, cancel) = cancel_channel();
         let repository = self.repository();
         let labels = BTreeMap::from([("recipe".to_owned(), recipe_hash(&self.spec))]);
+        let mut redact = Redact::default();
+        self.spec.secrets.values().for_each(|secret| redact.hide(secret.expose()));
         let mut reused = false;
         let result = self.runtime.block_on(async {
             let tag = tag(&Self::commit(), &self.spec);
@@ -138,6 +140,7 @@ impl Shop {
                 repository: &repository,
                 labels: &labels,
                 credentials: &self.credentials,
+                redact: &redact,
                 engine: &engine,
                 root: self.dir.path(),
                 deadline: tokio::time::Instant::now() + Duration::from_secs(120),

@@ -27,7 +27,7 @@ impl<S: FnMut(Bytes) -> bool> Writer<S> {
         Self { send, chunk: Vec::with_capacity(CHUNK) }
     }
 
-    pub(super) fn entry(&mut self, dir: &Path, entry: &Entry) -> io::Result<()> {
+    pub(super) fn entry(&mut self, path: &Path, entry: &Entry) -> io::Result<()> {
         let mut name = entry.path.as_os_str().as_bytes().to_vec();
         let (kind, size, link) = match &entry.kind {
             Kind::Folder => {
@@ -50,7 +50,7 @@ impl<S: FnMut(Bytes) -> bool> Writer<S> {
             self.pad(length)?;
         }
         self.write(&header(&name, entry.mode, size, entry.modified, kind, link))?;
-        if kind == b'0' { self.file(&dir.join(&entry.path), size) } else { Ok(()) }
+        if kind == b'0' { self.file(path, size) } else { Ok(()) }
     }
 
     /// The two empty blocks at the end, and what is left in the buffer.
@@ -60,15 +60,14 @@ impl<S: FnMut(Bytes) -> bool> Writer<S> {
     }
 
     fn file(&mut self, path: &Path, size: u64) -> io::Result<()> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         // The header has promised this size: a file that grows meanwhile is cut there, one that shrinks is an error.
-        let mut file = File::open(path).map_err(named)?.take(size);
+        let mut file = File::open(path)?.take(size);
         let mut buffer = vec![0; CHUNK];
         let mut read = 0;
         loop {
-            match file.read(&mut buffer).map_err(named)? {
+            match file.read(&mut buffer)? {
                 0 if read == size => return self.pad(size),
-                0 => return Err(named(io::Error::other("it became shorter while it was read"))),
+                0 => return Err(io::Error::other("it became shorter while it was read")),
                 count => {
                     read += count as u64;
                     self.write(&buffer[..count])?;

@@ -1,6 +1,7 @@
 use std::process::{Command, Stdio};
 
 use futures_util::StreamExt;
+use tokio::sync::oneshot;
 
 use super::*;
 
@@ -60,6 +61,24 @@ fn what_cannot_be_sent_says_why() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_while_it_is_sent_is_named() {
+    let dir = tree(&[("Dockerfile", "FROM scratch"), ("data/a", "123456"), ("gone", "1")]);
+    for (change, file, why) in [
+        (&(|path: &Path| fs::write(path, "1")) as &dyn Fn(&Path) -> io::Result<()>, "data/a", "it became shorter"),
+        (&|path| fs::remove_file(path), "gone", "No such file"),
+    ] {
+        let context = BuildContext::list(dir.path(), "Dockerfile", LARGEST).expect("a context");
+        change(&dir.path().join(file)).expect("a change");
+        let (failed, said) = oneshot::channel();
+        let chunks: Vec<_> = context.stream(failed).collect().await;
+        assert!(chunks.last().is_some_and(Result::is_err), "the engine must not take it for the whole");
+        let Ok(ContextError::Io { path, source }) = said.await else { panic!("another error") };
+        assert_eq!(path, dir.path().join(file));
+        assert!(source.to_string().starts_with(why), "{source}");
+    }
+}
+
+#[tokio::test]
 async fn another_tar_reads_what_is_written() {
     use std::os::unix::fs::PermissionsExt;
     let long = format!("{}/{}", "d".repeat(90), "é".repeat(60));
@@ -68,7 +87,7 @@ async fn another_tar_reads_what_is_written() {
     fs::set_permissions(dir.path().join("empty"), fs::Permissions::from_mode(0o751)).expect("a mode");
     std::os::unix::fs::symlink("b".repeat(120), dir.path().join("link")).expect("a link");
     let context = BuildContext::list(dir.path(), "Dockerfile", LARGEST).expect("a context");
-    let chunks: Vec<_> = context.stream().map(|chunk| chunk.expect("readable")).collect().await;
+    let chunks: Vec<_> = context.stream(oneshot::channel().0).map(|chunk| chunk.expect("readable")).collect().await;
 
     let out = tempfile::tempdir().expect("a folder");
     let mut child =
