@@ -68,7 +68,7 @@ fn read_config(inputs: &Inputs, context: &GitHubContext) -> Result<Option<Config
         Err(error) => {
             return Err(Failure::new(Reason::ConfigInvalid, format!("`{name}` cannot be read"))
                 .because(error)
-                .hint("check the repository out before this step; `config` is a file in it, relative to its root"));
+                .hint("check the repository out before this step; `config` is relative to it"));
         }
     };
     let problems = match config::parse(&name, &text) {
