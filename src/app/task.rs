@@ -107,8 +107,9 @@ pub(super) fn run_of(task: &Task) -> Run {
 impl Task {
     /// Before anything happened.
     pub(super) fn story(&self) -> Story {
-        let Settings { app, environment, .. } = &self.settings;
-        let story = Story::new(app.clone(), environment.clone(), self.commit.head.clone(), self.context.run_url());
+        let Settings { app, environment, target, .. } = &self.settings;
+        let (app, environment, service) = (app.clone(), environment.clone(), target.service.clone());
+        let story = Story::new(app, environment, service, self.commit.head.clone(), self.context.run_url());
         Story { plan_only: self.only_looks(), ..story }
     }
 
