@@ -160,6 +160,21 @@ fn a_version_that_fails_is_told_with_its_last_words() {
 }
 
 #[test]
+fn a_failed_deployment_is_tried_anew_by_a_run_with_the_same_number() {
+    let user = User::new();
+    let sha = user.app(&AppImage::version("v2").mode("crash"));
+    let image = user.image();
+    // `act` gives every run the same number and attempt; on GitHub a later step of the job has them, too.
+    let mut job = user.job("push", &super::user::push(&sha), &sha);
+    let [first, second] = [1, 2].map(|_| user.run(&mut job, &[("image", &image)]));
+    ends(&first, 30, "rolled_back", "false");
+    ends(&second, 30, "rolled_back", "false");
+    assert_ne!(first.output("deployment-id"), second.output("deployment-id"), "{}", second.log());
+    assert!(!second.log().contains("knows this idempotency key"), "{}", second.log());
+    user.stage.assert_serves("v1");
+}
+
+#[test]
 fn the_timeout_holds_before_the_deployment_too() {
     let machine = Machine::find().expect("a machine");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
