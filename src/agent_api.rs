@@ -284,7 +284,7 @@ pub struct ServiceStatus {
     pub app: AppName,
     /// The service.
     pub service: ServiceName,
-    /// Changes whenever containers, release or compose configuration change; see [`DeployRequest::expected_revision`].
+    /// Changes whenever containers, release or compose configuration change or a deployment ended; see [`DeployRequest::expected_revision`].
     pub revision: String,
     /// The release that serves, where the agent deployed or adopted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

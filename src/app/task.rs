@@ -6,9 +6,10 @@ use super::settings::{self, Settings};
 use super::{checked_out, payload};
 use crate::clients::github::GitHub;
 use crate::config::{self, Config};
-use crate::domain::{Reason, one_line};
+use crate::domain::{EnvName, GitSha, Reason, one_line};
 use crate::failure::Failure;
 use crate::report::{Annotation, CommentOn, Out, Run, Story, annotation};
+use crate::signing::body_hash;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, read_event};
 
 /// Longest sentence that is printed, in characters.
@@ -107,19 +108,61 @@ pub(super) fn run_of(task: &Task) -> Run {
 impl Task {
     /// Before anything happened.
     pub(super) fn story(&self) -> Story {
-        let Settings { app, environment, .. } = &self.settings;
-        let story = Story::new(app.clone(), environment.clone(), self.commit.head.clone(), self.context.run_url());
+        let Settings { app, environment, target, .. } = &self.settings;
+        let (app, environment, service) = (app.clone(), environment.clone(), target.service.clone());
+        let story = Story::new(app, environment, service, self.commit.head.clone(), self.context.run_url());
         Story { plan_only: self.only_looks(), ..story }
     }
 
-    /// What the keys of the run's deployments begin with. The commit is part of it: `act` gives every run the same number.
+    /// What the keys of the run's deployments to the environment begin with. The commit is part of it: `act` gives every
+    /// run the same number.
     pub(super) fn key_begins(&self) -> String {
-        let GitHubContext { run_id, run_attempt, .. } = self.context;
-        format!("run:{run_id}:{run_attempt}:{}:", self.commit.head.short())
+        key_begins(&self.context, &self.settings.environment, &self.commit.head)
     }
 
     /// Whether the run changes nothing at the agent.
     pub(super) fn only_looks(&self) -> bool {
         self.verb == Verb::Plan || self.inputs.dry_run
+    }
+}
+
+/// Repository and environment as a hash: their names may be longer than a key.
+fn key_begins(context: &GitHubContext, environment: &EnvName, commit: &GitSha) -> String {
+    let GitHubContext { run_id, run_attempt, repository, .. } = context;
+    let place = body_hash(format!("{repository}\n{environment}").as_bytes());
+    format!("run:{run_id}:{run_attempt}:{}:{}:", commit.short(), &place[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::IdempotencyKey;
+    use crate::trigger::sample::vars;
+
+    #[test]
+    fn a_key_tells_repositories_environments_runs_and_commits_apart_and_is_never_too_long() {
+        let begins = |repository: &str, environment: &str, run: &str, commit: &str| {
+            let vars = vars(&[
+                ("GITHUB_REPOSITORY", repository),
+                ("GITHUB_RUN_ID", run),
+                ("GITHUB_RUN_ATTEMPT", "4294967295"),
+            ]);
+            let context = GitHubContext::read(&vars).unwrap();
+            key_begins(&context, &environment.parse().unwrap(), &commit.repeat(40).parse().unwrap())
+        };
+        let run = u64::MAX.to_string();
+        let longest = format!("{}/{}", "o".repeat(39), "r".repeat(100));
+        let usual = begins(&longest, &"e".repeat(63), &run, "c");
+        for other in [
+            begins("acme/hello", &"e".repeat(63), &run, "c"),
+            begins(&longest, "production", &run, "c"),
+            begins(&longest, &"e".repeat(63), "7", "c"),
+            begins(&longest, &"e".repeat(63), &run, "d"),
+        ] {
+            assert_ne!(usual, other);
+        }
+        // The image's or the word `rollback`, the revision, the service.
+        let key = format!("{usual}{}:{}:{}", "a".repeat(12), "b".repeat(16), "s".repeat(63));
+        assert!(key.parse::<IdempotencyKey>().is_ok(), "{key}");
     }
 }

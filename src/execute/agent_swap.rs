@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish, Failure> {
     let deployment = submit(swap, cx).await?;
+    // From here on the agent may be lost: whoever reports has to know that it took the deployment on.
+    cx.events.tell(DeployEvent::Accepted { deployment: deployment.id.clone(), image: deployment.image.clone() });
     if deployment.replay {
         cx.events.note(format!(
             "the agent knows this idempotency key: following deployment `{}`, nothing is started anew",
@@ -141,7 +143,10 @@ impl Watch {
                 self.phase = Some(phase);
             }
             finish = Finish::of_event(&stamped.event).or(finish);
-            cx.events.pass(stamped.at, stamped.event);
+            // The answer to the submission told it.
+            if !matches!(stamped.event, DeployEvent::Accepted { .. }) {
+                cx.events.pass(stamped.at, stamped.event);
+            }
         }
         if finish.is_none() && page.done {
             let deployment = cx.agent.deployment(&self.id).await?;

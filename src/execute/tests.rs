@@ -94,7 +94,7 @@ async fn a_deployment_is_followed_to_its_end() {
     let (end, told) = run.go().await;
     let finish = end.unwrap().unwrap();
     assert_eq!((finish.outcome, finish.to_failure().is_none()), (Outcome::Deployed, true));
-    assert_eq!(told.iter().map(|stamped| stamped.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(told.iter().map(|stamped| stamped.seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let body = run.script.lock().unwrap().submitted[0].clone();
     assert!(body.contains(r#""expected_revision":"r-1""#) && body.contains("key-12345"), "{body}");
 }
@@ -107,6 +107,42 @@ async fn a_known_key_joins_its_deployment() {
     let (end, told) = Run::new(script).await.go().await;
     assert_eq!(end.unwrap().unwrap().outcome, Outcome::Deployed);
     assert!(notes(&told)[0].contains("nothing is started anew"), "{told:?}");
+}
+
+/// The deployments that were told as accepted.
+fn accepted(told: &[Stamped]) -> Vec<String> {
+    let id = |stamped: &Stamped| match &stamped.event {
+        DeployEvent::Accepted { deployment, .. } => Some(deployment.as_str().to_owned()),
+        _ => None,
+    };
+    told.iter().filter_map(id).collect()
+}
+
+#[tokio::test]
+async fn an_accepted_deployment_is_told_once_whatever_comes_after() {
+    // The agent tells it, too.
+    let again = r#"{"seq":1,"at":"2026-01-01T00:00:00Z","kind":"accepted","deployment":"d-1","image":"w"},
+{"seq":3,"at":"2026-01-01T00:00:02Z","kind":"finished","outcome":"deployed","message":"release 4 serves","release":4}"#;
+    let run = Run::new(Script { polls: [Poll::Page(again)].into(), ..Script::default() }).await;
+    assert_eq!(accepted(&run.go().await.1), ["d-1"]);
+
+    // The agent is never reached again.
+    let faults = (0..9).map(|_| Poll::Fault(502, ""));
+    let mut run = Run::new(Script { polls: faults.collect(), ..Script::default() }).await;
+    run.timeout = Duration::from_secs(1);
+    let (end, told) = run.go().await;
+    assert_eq!((end.unwrap_err().kind, accepted(&told)), (Kind::TimedOut, vec!["d-1".to_owned()]));
+
+    // It cannot be told to give the deployment up.
+    let polls = [Poll::Hold(Duration::from_secs(20))];
+    let run = Run::new(Script { polls: polls.into(), cancel: Some((502, "")), ..Script::default() }).await;
+    let (end, told) = run.go_and_ask(1).await;
+    assert_eq!((end.unwrap_err().kind, accepted(&told)), (Kind::Cancelled, vec!["d-1".to_owned()]));
+
+    // What is refused was not accepted.
+    let busy = r#"{"code":"busy","message":"another deployment of `badgery` is running"}"#;
+    let run = Run::new(Script { submit: Some((409, busy)), ..Script::default() }).await;
+    assert_eq!(accepted(&run.go().await.1), [] as [&str; 0]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 use super::story::{Story, Told, Verdict};
-use crate::domain::{AppName, EnvName, ImageRef, show_span};
+use crate::domain::{ImageRef, show_span};
 use crate::event::ContainerReport;
 use crate::plan::Version;
 use crate::plan::render::{markdown, markdown_code, markdown_prose, preview_markdown};
@@ -23,17 +23,19 @@ const RUNNING: &str = "⏳";
 const LET_GO: &str = "⏹️ Run cancelled";
 const LOST: &str = "❓ Deployment";
 
-/// The first line of an environment's comment, by which it is found again.
+/// The first line of the comment of one service in one environment, by which it is found again. Jobs of one run may deploy
+/// several services at the same time.
 #[must_use]
-pub fn marker(app: &AppName, environment: &EnvName) -> String {
-    format!("<!-- deploy-action:{app}:{environment} -->")
+pub fn marker(story: &Story) -> String {
+    let Story { app, environment, service, .. } = story;
+    format!("<!-- deploy-action:{app}:{environment}:{service} -->")
 }
 
 /// The whole comment, marker first, at most the 65,536 characters that GitHub takes: where it does not fit, the oldest lines of the
 /// diagnosis go.
 #[must_use]
 pub fn comment(story: &Story) -> String {
-    let marker = marker(&story.app, &story.environment);
+    let marker = marker(story);
     let room = LONGEST - marker.chars().count() - 1;
     format!("{marker}\n{}", body(story, room))
 }

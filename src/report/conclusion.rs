@@ -11,7 +11,7 @@ pub struct Conclusion {
     pub outcome: &'static str,
     /// Why it did not end well.
     pub reason: Option<Reason>,
-    /// Whether what runs was changed; of a plan, whether it would be.
+    /// Whether what runs was changed; of a plan, whether it would be. Unknown where the agent may still be about to.
     pub changed: Option<bool>,
     /// The release that serves.
     pub release: Option<u64>,
@@ -66,6 +66,8 @@ impl Story {
         // Before the image is built nobody can say whether it would change something.
         let changed = match (verdict, &self.plan) {
             (Verdict::Planned, plan) => plan.as_ref().map(|plan| plan.changed),
+            // Without the agent's last word only a switch that was seen is known.
+            (Verdict::LetGo | Verdict::Lost, _) => self.model.switched.then_some(true),
             _ => Some(self.model.changed()),
         };
         let told = self.ended.as_ref().and_then(|ended| ended.failure.as_ref());

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 
 use super::{Ending, Model};
-use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason};
+use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason, ServiceName};
 use crate::event::{ContainerReport, DeployEvent, Outcome, Stamped};
 use crate::failure::{Failure, Kind};
 use crate::plan::PlanReport;
@@ -20,6 +20,8 @@ pub struct Story {
     pub app: AppName,
     /// Where to.
     pub environment: EnvName,
+    /// Which service of it.
+    pub service: ServiceName,
     /// What is deployed.
     pub commit: GitSha,
     /// The run's page.
@@ -92,10 +94,11 @@ pub(super) enum Verdict {
 impl Story {
     /// Before anything happened.
     #[must_use]
-    pub fn new(app: AppName, environment: EnvName, commit: GitSha, run_url: String) -> Self {
+    pub fn new(app: AppName, environment: EnvName, service: ServiceName, commit: GitSha, run_url: String) -> Self {
         Self {
             app,
             environment,
+            service,
             commit,
             run_url,
             plan_only: false,

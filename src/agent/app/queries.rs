@@ -24,12 +24,14 @@ impl App {
         rollback: bool,
     ) -> Result<ServiceStatus, ApiError> {
         self.known(service)?;
-        let (state, holder) = {
+        let (state, last, holder) = {
             let inner = self.inner.lock().await;
-            (inner.state.service(service), inner.running.as_ref().map(holder))
+            let last = inner.state.last(service).cloned();
+            (inner.state.service(service), last, inner.running.as_ref().map(holder))
         };
         let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
-        let mut status = crate::agent::facts::status(&self.site, service, &state, &facts).await.map_err(docker)?;
+        let status = crate::agent::facts::status(&self.site, service, &state, last.as_ref(), &facts).await;
+        let mut status = status.map_err(docker)?;
         status.holder = holder;
         let asked = match (image, rollback, state.previous()) {
             (Some(image), _, _) => Some(image.to_string()),

@@ -59,7 +59,8 @@ impl App {
         }
         let state = inner.state.service(service);
         let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
-        if request.expected_revision.as_ref().is_some_and(|expected| *expected != revision(&facts, &state)) {
+        let seen = revision(&facts, &state, inner.state.last(service));
+        if request.expected_revision.as_ref().is_some_and(|expected| *expected != seen) {
             return Err(refusal(
                 Reason::ChangedUnderneath,
                 "what runs is no longer what the plan saw",

@@ -14,18 +14,20 @@ use crate::agent::site::Site;
 use crate::agent::store::ServiceState;
 use crate::agent_api::{API, Drift, Replica, Route, Routing, ServiceStatus};
 use crate::clients::docker::{Container, DockerError, Image};
-use crate::domain::{ImageRef, ServiceName};
+use crate::domain::{DeploymentId, ImageRef, ServiceName};
 use crate::signing::body_hash;
 
-/// A text that changes whenever containers, release or compose configuration change.
+/// A text that changes whenever containers, release or compose configuration change, and whenever a deployment ended. One
+/// that failed leaves everything as it was: without it a later plan would look like the one that failed.
 #[must_use]
-pub fn revision(facts: &Facts, state: &ServiceState) -> String {
+pub fn revision(facts: &Facts, state: &ServiceState, last: Option<&DeploymentId>) -> String {
     let containers: Vec<&str> = facts.running().map(|container| container.id.as_str()).collect();
     let release = state.current().map_or(0, |release| release.number);
-    body_hash(format!("{release}\n{}\n{}", facts.hash, containers.join("\n")).as_bytes())[..16].to_owned()
+    let last = last.map_or("", DeploymentId::as_str);
+    body_hash(format!("{release}\n{last}\n{}\n{}", facts.hash, containers.join("\n")).as_bytes())[..16].to_owned()
 }
 
-/// The status of a service; `holder` and the asked-for image are the caller's to add.
+/// The status of a service, `last` being its newest deployment that ended; `holder` and the asked-for image are the caller's to add.
 ///
 /// # Errors
 /// [`DockerError`] where an image cannot be looked at.
@@ -33,6 +35,7 @@ pub async fn status(
     site: &Site,
     service: &ServiceName,
     state: &ServiceState,
+    last: Option<&DeploymentId>,
     facts: &Facts,
 ) -> Result<ServiceStatus, DockerError> {
     let mut replicas = Vec::new();
@@ -61,7 +64,7 @@ pub async fn status(
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         app: site.app.clone(),
         service: service.clone(),
-        revision: revision(facts, state),
+        revision: revision(facts, state, last),
         release: state.current().cloned(),
         previous: state.previous().cloned(),
         wanted_replicas: wanted_replicas(facts, state),

@@ -201,6 +201,12 @@ impl AppState {
         self.past.iter().find(|past| past.accepted.deployment == *id).map(|past| (&past.accepted, &past.entry))
     }
 
+    /// A service's newest deployment that ended.
+    #[must_use]
+    pub fn last(&self, service: &ServiceName) -> Option<&DeploymentId> {
+        self.past.iter().rev().find(|past| past.service == *service).map(|past| &past.accepted.deployment)
+    }
+
     /// A service's ended deployments, newest first.
     #[must_use]
     pub fn history(&self, service: &ServiceName) -> Vec<HistoryEntry> {

@@ -1,4 +1,4 @@
-//! The one comment of an environment on a pull request, found again by its author and its first line.
+//! The one comment of a service in an environment on a pull request, found again by its author and its first line.
 
 use serde_json::{Value, json};
 

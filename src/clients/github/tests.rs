@@ -5,7 +5,7 @@ use kit::github::{Fault, GitHubDouble, VIEWER};
 use super::*;
 use crate::domain::{EnvName, GitSha, PrNumber};
 
-const MARKER: &str = "<!-- deploy-action:web:staging -->";
+const MARKER: &str = "<!-- deploy-action:shop:staging:web -->";
 
 struct Bench {
     double: GitHubDouble,

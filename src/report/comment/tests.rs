@@ -41,6 +41,7 @@ fn story(events: Vec<DeployEvent>) -> Story {
     let mut story = Story::new(
         "shop".parse().unwrap(),
         "staging".parse().unwrap(),
+        "web".parse().unwrap(),
         "c".repeat(40).parse().unwrap(),
         "https://github.example/badgery/shop/actions/runs/9".to_owned(),
     );
@@ -219,6 +220,35 @@ fn a_comment_is_open_until_its_run_told_the_end() {
 }
 
 #[test]
+fn what_the_agent_took_on_is_open_and_its_change_unknown_until_its_last_word() {
+    let cancelled = Failure::new(Reason::Cancelled, "left").kind(Kind::Cancelled);
+    let away = Failure::new(Reason::TimedOut, "the agent has not answered since it was accepted");
+    let unheard = Failure::new(Reason::Unknown, "stopped while it was being handed over");
+    for (events, failure, settled, changed) in [
+        (vec![accepted()], &cancelled, false, None),
+        (vec![accepted()], &away, false, None),
+        (vec![], &unheard, false, None),
+        (vec![accepted(), DeployEvent::Switched], &cancelled, false, Some(true)),
+        (vec![accepted(), DeployEvent::Switched], &away, false, Some(true)),
+        (vec![], &cancelled, true, Some(false)),
+        (vec![], &away, true, Some(false)),
+        (vec![accepted(), finished(Outcome::Cancelled, 3, OLD)], &cancelled, true, Some(false)),
+    ] {
+        let mut story = story(events);
+        story.ended = Some(Ended::of(&Ending { changed: false, nothing_to_do: false, failure: Some(failure) }));
+        assert_eq!((story.is_settled(), story.conclusion().changed), (settled, changed), "{}", comment(&story));
+    }
+}
+
+#[test]
+fn each_service_has_a_comment_of_its_own() {
+    let web = story(Vec::new());
+    let worker = Story { service: "worker".parse().unwrap(), ..web.clone() };
+    assert_ne!(marker(&web), marker(&worker));
+    assert_eq!(marker(&web), marker(&story(vec![accepted()])));
+}
+
+#[test]
 fn the_tail_of_a_long_diagnosis_is_kept() {
     let log: Vec<String> = (0..4_000).map(|number| format!("{number} {}", "<".repeat(300))).collect();
     assert!(log.iter().map(String::len).sum::<usize>() > 1_000_000);
@@ -226,7 +256,7 @@ fn the_tail_of_a_long_diagnosis_is_kept() {
     story.plan.as_mut().unwrap().notes = vec!["@".repeat(500); 100];
     let text = comment(&story);
     assert!(text.chars().count() <= LONGEST);
-    assert!(text.starts_with("<!-- deploy-action:shop:staging -->\n"));
+    assert!(text.starts_with("<!-- deploy-action:shop:staging:web -->\n"));
     assert!(text.contains("earlier lines are left out") && text.contains("<code>3999 "), "{text}");
     assert!(!text.contains("<code>0 "));
     assert!(text.contains("too long to be shown"));

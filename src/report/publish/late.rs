@@ -99,7 +99,7 @@ impl Late {
 
     async fn open_comment(&mut self, github: &GitHub, story: &Story) -> Result<Option<CommentId>, GitHubError> {
         let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
-        let found = github.comment(on, &marker(&story.app, &story.environment)).await?;
+        let found = github.comment(on, &marker(story)).await?;
         Ok(found.filter(|found| is_open(&found.text, &story.run_url)).map(|found| found.id))
     }
 

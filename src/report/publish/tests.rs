@@ -13,6 +13,7 @@ fn story() -> Story {
     Story::new(
         "shop".parse().unwrap(),
         "staging".parse().unwrap(),
+        "web".parse().unwrap(),
         "c".repeat(40).parse().unwrap(),
         "https://github.example/badgery/shop/actions/runs/9".to_owned(),
     )

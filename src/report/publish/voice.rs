@@ -100,7 +100,7 @@ impl Comment {
         let said = match self.pull_request(github, story).await {
             Ok(None) => return,
             Ok(Some(on)) => {
-                let marker = marker(&story.app, &story.environment);
+                let marker = marker(story);
                 github.upsert_comment(on, &marker, &text, self.known).await
             }
             Err(error) => Err(error),

@@ -160,6 +160,25 @@ fn a_version_that_fails_is_told_with_its_last_words() {
 }
 
 #[test]
+fn a_failed_deployment_is_tried_anew_by_a_run_with_the_same_number() {
+    let user = User::new();
+    let sha = user.app(&AppImage::version("v2").mode("crash"));
+    let image = user.image();
+    // `act` gives every run the same number and attempt; on GitHub a later step of the job has them, too.
+    let mut job = user.job("push", &super::user::push(&sha), &sha);
+    let mut ids = Vec::new();
+    // The first one makes a release of what it found: what the second one leaves is all as it was.
+    for _ in 0..3 {
+        let told = user.run(&mut job, &[("image", &image)]);
+        ends(&told, 30, "rolled_back", "false");
+        let id = told.output("deployment-id").to_owned();
+        assert!(!ids.contains(&id) && !told.log().contains("knows this idempotency key"), "{}", told.log());
+        ids.push(id);
+    }
+    user.stage.assert_serves("v1");
+}
+
+#[test]
 fn the_timeout_holds_before_the_deployment_too() {
     let machine = Machine::find().expect("a machine");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -131,7 +131,7 @@ impl Left {
             "stranded" => (&[31], &["true"]),
             "cancelled" => (&[40], &["false"]),
             "failed" => (&[2, 10, 11, 12, 13, 20, 21, 32, 50, 70], &["false"]),
-            "unknown" => (&[13, 31, 32, 40, 70], &["true", "false"]),
+            "unknown" => (&[13, 31, 32, 40, 70], &["true", "unknown"]),
             other => return Err(format!("`{other}` is not an outcome")),
         };
         if !codes.contains(&self.code) || !changes.contains(&changed) {
