@@ -21,7 +21,7 @@ use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
 use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, annotation};
+use crate::report::{self, Annotation, Ended, Ending, Files, Out, Publisher, Story, Unreported, annotation};
 use crate::signing::AgentKey;
 use crate::trigger::{Inputs, Verb, masks, value_masks};
 
@@ -30,7 +30,7 @@ const REPORTING: Duration = Duration::from_secs(28);
 /// When the work ends at the latest after the first signal, whatever hangs.
 const WORKING_CANCELLED: Duration = Duration::from_secs(5);
 /// When the report ends after the first signal: a runner kills the step 7.5 s after it.
-const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
+pub(super) const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
 /// Longest sentence that is printed of an override or an unreported thing, in characters.
 const SHOWN: usize = 500;
 /// Why the plan of a fork's pull request says nothing of what runs.
@@ -65,13 +65,13 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
         biased;
         unreported = publisher.finish(&ending, REPORTING) => unreported,
         () = cancel.first_and(REPORTING_CANCELLED) => {
-            vec!["GitHub did not take the whole report in the time that a runner gives".to_owned()]
+            vec![Unreported::passing("GitHub did not take the whole report in the time that a runner gives")]
         }
     };
-    if last.is_settled() && unreported.is_empty() {
-        state::keep_closed(vars);
+    if last.is_settled() {
+        state::keep_settled(vars, &unreported);
     }
-    for sentence in unreported {
+    for Unreported { sentence, .. } in unreported {
         Out.text(&format!("not reported: {}\n", one_line(&sentence, SHOWN)));
     }
     early::last_words(&last.conclusion(), Some(&task.settings.environment), ending.failure);
@@ -102,7 +102,12 @@ async fn work(
 ) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
     if commit.from_fork {
-        preview(task, publisher, image::origin(settings, inputs, commit)?, Running::NotAsked(NO_KEY));
+        preview(
+            task,
+            publisher,
+            image::origin(settings, inputs, commit, context, env).await?,
+            Running::NotAsked(NO_KEY),
+        );
         return Ok(());
     }
     let deadline = Instant::now() + inputs.timeout;

@@ -1,17 +1,17 @@
 //! The image that the action deploys: one that a registry has, or one that is built from the checkout.
 
+mod files;
+mod login;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
 
 use super::settings::Settings;
-use crate::clients::checkout;
-use crate::clients::docker::{BuildContext, DEFAULT_HOST, Engine, LARGEST, RegistryLogin};
+use crate::clients::docker::{DEFAULT_HOST, DockerError, Engine};
 use crate::clients::registry::{Credentials, Registry};
 use crate::domain::{ImageRef, Reason, Repository, one_line};
-use crate::env::{DOCKER_CONFIG, Env, HOME};
+use crate::env::Env;
 use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
 use crate::failure::{Failure, Kind};
@@ -19,7 +19,14 @@ use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, changed_tag, plan, rec
 use crate::plan::preview::Origin;
 use crate::report::Out;
 use crate::signing::fresh_nonce;
-use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs, login_masks};
+use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs};
+use files::Files;
+use login::credentials;
+
+/// The platform of a tag where no engine tells one: a plan needs none to be there.
+const USUAL_PLATFORM: &str = "linux/amd64";
+/// Longest reason that is printed, in characters.
+const SHOWN: usize = 200;
 
 /// What is known of the image before anything is built.
 #[derive(Debug)]
@@ -38,19 +45,24 @@ pub(super) struct Wanted {
     repository: Repository,
     labels: BTreeMap<String, String>,
     credentials: Credentials,
-    /// Files of the build context that are not as in the commit.
-    changed: Vec<String>,
+    files: Files,
     /// Name and tag, for people.
     name: String,
 }
 
 /// The same without asking a registry.
-pub(super) fn origin(settings: &Settings, inputs: &Inputs, commit: &Commit) -> Result<Origin, Failure> {
+pub(super) async fn origin(
+    settings: &Settings,
+    inputs: &Inputs,
+    commit: &Commit,
+    context: &GitHubContext,
+    env: &Env,
+) -> Result<Origin, Failure> {
     Ok(match said(settings)? {
         ImageInput::Digest(image) => Origin::Given(image.to_string()),
         ImageInput::Tag(repository, tag) => Origin::Given(format!("{repository}:{tag}")),
         ImageInput::Repository(repository) => {
-            let spec = spec(inputs);
+            let spec = spec(inputs, context, env).await?;
             let name = format!("{repository}:{}", tag(&commit.head, &spec));
             Origin::build(commit.head.clone(), &spec, name)
         }
@@ -64,15 +76,31 @@ fn said(settings: &Settings) -> Result<ImageInput, Failure> {
     })
 }
 
-fn spec(inputs: &Inputs) -> BuildSpec {
-    BuildSpec {
-        context: inputs.context.clone(),
+async fn spec(inputs: &Inputs, context: &GitHubContext, env: &Env) -> Result<BuildSpec, Failure> {
+    Ok(BuildSpec {
+        context: files::folder(&context.workspace, &inputs.context)?,
         dockerfile: inputs.dockerfile.clone(),
         target: inputs.target.clone(),
         args: inputs.build_args.clone(),
         secrets: inputs.secrets.clone(),
-        platform: String::new(),
-    }
+        platform: platform(env).await,
+    })
+}
+
+fn engine(env: &Env) -> Result<Engine, DockerError> {
+    Engine::new(env.docker_host.as_deref().unwrap_or(DEFAULT_HOST))
+}
+
+async fn platform(env: &Env) -> String {
+    let told = match engine(env) {
+        Ok(engine) => engine.version().await,
+        Err(error) => Err(error),
+    };
+    told.map(|version| version.platform).unwrap_or_else(|error| {
+        let why = one_line(&error.to_string(), SHOWN);
+        Out.text(&format!("the image's tag is taken as that of {USUAL_PLATFORM}: {why}\n"));
+        USUAL_PLATFORM.to_owned()
+    })
 }
 
 /// Finds out which it is. Reads only.
@@ -93,14 +121,13 @@ pub(super) async fn find(
             })
         }
         ImageInput::Repository(repository) => {
-            let spec = spec(inputs);
+            let spec = spec(inputs, context, env).await?;
             let credentials = credentials(inputs, env, &repository)?;
-            let changed = match inputs.build {
-                // Nothing is taken from the checkout.
-                BuildMode::Never => Vec::new(),
-                BuildMode::Auto | BuildMode::Always => changed(&context.workspace, &spec).await?,
+            let files = match inputs.build {
+                BuildMode::Never => Files::NotUsed,
+                BuildMode::Auto | BuildMode::Always => files::look(&context.workspace, &spec).await?,
             };
-            let tag = if changed.is_empty() {
+            let tag = if files.are_as_in_commit() {
                 tag(&commit.head, &spec)
             } else {
                 changed_tag(
@@ -114,8 +141,8 @@ pub(super) async fn find(
             match plan {
                 ImagePlan::Reuse(image) | ImagePlan::Given(image) => Ok(Source::Known(image)),
                 ImagePlan::Build { .. } => Ok(Source::Wanted(Box::new(Wanted {
-                    labels: labels(commit, context, &spec, changed.is_empty()),
-                    changed,
+                    labels: labels(commit, context, &spec, files.are_as_in_commit()),
+                    files,
                     plan,
                     spec,
                     repository,
@@ -143,22 +170,11 @@ impl Wanted {
         events: &mut Emitter,
         cancel: &Cancel,
     ) -> Result<ImageRef, Failure> {
-        if let Some(checked_out) = checkout::head(&context.workspace).filter(|sha| *sha != commit.head) {
-            return Err(Failure::new(
-                Reason::BuildFailed,
-                format!("the checkout is commit {checked_out}, not {} which is to be deployed", commit.head),
-            )
-            .hint(match commit.pull_request {
-                // Without a `ref` the checkout of a pull request is a merge commit that nobody wrote.
-                Some(_) => "give the checkout step `ref: ${{ github.event.pull_request.head.sha }}`",
-                None => "check out the commit of the event, without a `ref` of another one",
-            }));
-        }
-        let host = env.docker_host.as_deref().unwrap_or(DEFAULT_HOST);
-        let engine = Engine::new(host).map_err(|error| {
+        self.files.check(commit)?;
+        let engine = engine(env).map_err(|error| {
             Failure::new(Reason::DockerUnavailable, "the image was not built").kind(Kind::Build).because(error)
         })?;
-        if let Some(note) = note(&self.changed) {
+        if let Some(note) = self.files.note() {
             events.note(note);
         }
         let job = ImageJob {
@@ -175,38 +191,9 @@ impl Wanted {
     }
 }
 
-/// The files of the build context that are not as in the commit; none where there is no checkout or no context, which the
-/// build tells better.
-async fn changed(workspace: &Path, spec: &BuildSpec) -> Result<Vec<String>, Failure> {
-    let (root, dir, dockerfile) = (workspace.to_owned(), spec.context.clone(), spec.dockerfile.clone());
-    let looked = tokio::task::spawn_blocking(move || {
-        let context = BuildContext::list(&dir, &dockerfile, LARGEST).ok()?;
-        checkout::changed(&root, &context)
-    });
-    let looked = looked.await;
-    looked
-        .map(Option::unwrap_or_default)
-        .map_err(|error| Failure::new(Reason::Bug, "looking at the checkout ended early").because(error))
-}
-
-/// What the log says of a checkout that somebody changed.
-fn note(changed: &[String]) -> Option<String> {
-    let shown: Vec<String> = changed.iter().take(5).map(|path| format!("`{}`", one_line(path, 200))).collect();
-    let more = match changed.len() - shown.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (!changed.is_empty()).then(|| {
-        format!(
-            "not as in the commit: {}{more}; the image gets a tag of its own and is not used again",
-            shown.join(", ")
-        )
-    })
-}
-
 /// `org.opencontainers.image.*` as the OCI image specification's annotations.md has them, and what the tag was made of.
 /// Without `created`: the configuration has it as a field, and a label with the time would change every build. An image
-/// of a changed checkout is of no revision.
+/// of a checkout that was changed, or of which nothing is known, is of no revision.
 fn labels(commit: &Commit, context: &GitHubContext, spec: &BuildSpec, unchanged: bool) -> BTreeMap<String, String> {
     let source = format!("{}/{}", context.server_url, context.repository);
     let mut labels =
@@ -220,34 +207,5 @@ fn labels(commit: &Commit, context: &GitHubContext, spec: &BuildSpec, unchanged:
     labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The docker config's logins, and above them the one that was given for this run.
-fn credentials(inputs: &Inputs, env: &Env, repository: &Repository) -> Result<Credentials, Failure> {
-    let in_home = || env.for_compose.get(HOME.name).map(|home| Path::new(home).join(".docker"));
-    let folder = env.for_compose.get(DOCKER_CONFIG.name).map(PathBuf::from).or_else(in_home);
-    let text = folder.and_then(|folder| fs::read_to_string(folder.join("config.json")).ok());
-    let credentials = text.map(|text| Credentials::from_docker_config(&text)).transpose()?.unwrap_or_default();
-    let logins = credentials.logins().values();
-    Out.text(&login_masks(logins.map(|login| (login.username.as_str(), login.password.expose().as_str()))));
-    let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
-        return Ok(credentials);
-    };
-    let registry = inputs.registry.clone().unwrap_or_else(|| repository.registry());
-    Ok(credentials.with(&registry, RegistryLogin { username, password }))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::note;
-
-    #[test]
-    fn the_first_changed_files_are_named() {
-        let files = |count| Vec::from_iter((1..=count).map(|number| format!("f{number}")));
-        assert_eq!(note(&files(0)), None);
-        let end = "; the image gets a tag of its own and is not used again";
-        assert_eq!(note(&files(2)), Some(format!("not as in the commit: `f1`, `f2`{end}")));
-        assert_eq!(
-            note(&files(7)),
-            Some(format!("not as in the commit: `f1`, `f2`, `f3`, `f4`, `f5` and 2 more{end}"))
-        );
-    }
-}
+mod tests;

@@ -3,22 +3,25 @@
 //! It may run beside that step, whose container outlives the docker command: both ask the same agent, and this one speaks
 //! last. It never fails a job: how the deployment ended is the other step's exit code.
 
+mod find;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::action::{NO_VARS, connect};
+use self::find::{Found, Left, find};
+use super::action::{NO_VARS, REPORTING_CANCELLED, connect};
 use super::deploy::telling;
 use super::load::Connected;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
-use crate::agent_api::Holder;
-use crate::domain::{DeploymentId, EnvName, IdempotencyKey, Reason, one_line};
+use crate::domain::{DeploymentId, EnvName, HttpUrl, Reason, one_line};
 use crate::env::Env;
 use crate::execute::{self, Cancel, Finish};
 use crate::failure::Failure;
-use crate::report::{self, Ended, Ending, Files, Late, Open, Out, Story, warning};
+use crate::plan::preview::address;
+use crate::report::{self, Ended, Ending, Files, Late, Out, Story, warning};
 use crate::trigger::{masks, value_masks};
 
 /// Longest wait for the agent's end: a hosted runner gives a cancelled job five minutes.
@@ -35,11 +38,18 @@ pub(super) async fn run(env: &Env, cancel: &Cancel) {
     if state::is_closed(vars) {
         return Out.text("nothing is open\n");
     }
-    match prepare(vars) {
+    let task = match prepare(vars) {
         // For a fork nothing was begun.
-        Ok(Ready::Task(task)) if !task.commit.from_fork => close(&task, vars, env, cancel).await,
-        Ok(_) => {}
-        Err(failure) => warn(&format!("nothing was closed: {failure}")),
+        Ok(Ready::Task(task)) if !task.commit.from_fork => *task,
+        Ok(_) => return,
+        Err(failure) => return warn(&format!("nothing was closed: {failure}")),
+    };
+    tokio::select! {
+        biased;
+        () = close(&task, vars, env, cancel) => {}
+        () = cancel.first_and(REPORTING_CANCELLED) => {
+            warn("cancelled while something did not answer: GitHub may not show how the deployment ended");
+        }
     }
 }
 
@@ -48,151 +58,142 @@ fn warn(sentence: &str) {
 }
 
 async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: &Cancel) {
-    let begun = Instant::now();
-    let mut story = Story { plan: state::plan(vars), ..task.story() };
-    let files = Files { output: None, summary: task.context.summary.clone() };
-    let mut late = Late::new(client(task), run_of(task));
-    let agent = connect(task, env);
-    let mut found = match state::deployment(vars) {
-        Some(id) => Found::Deployment(id),
-        None => find(task, &late.look(&story).await, agent.as_ref()).await,
+    let mut post = Post {
+        task,
+        cancel,
+        begun: Instant::now(),
+        agent: connect(task, env),
+        story: Story { plan: state::plan(vars), ..task.story() },
+        late: Late::new(client(task), run_of(task)),
     };
-    if matches!(found, Found::Nothing) {
-        // The step before may be about to hand it over.
-        other_step(begun, cancel).await;
-        found = find(task, &late.look(&story).await, agent.as_ref()).await;
-    }
-    if matches!(found, Found::Closed) {
-        Out.text("nothing is open\n");
-    } else if let Found::Blind(why) = &found {
-        warn(&format!("whether something is open is not known: {why}"));
+    let deployment = state::deployment(vars);
+    if state::is_settled(vars) {
+        post.tell_again(deployment).await;
     } else {
-        let failure = end(&found, agent, &mut story, task, cancel, begun + LONGEST).await;
-        other_step(begun, cancel).await;
-        let changed = story.model.changed();
-        story.ended = Some(Ended::of(&Ending { changed, nothing_to_do: false, failure: failure.as_ref() }));
-        if let Some(failure) = &failure {
-            Out.text(&failure.render());
-        }
-        if !story.is_settled() {
-            warn(&failure.map_or_else(String::new, |failure| failure.message));
-        }
-        let open = late.look(&story).await;
-        late.close(&open, &story, &files).await;
+        post.close(deployment).await;
     }
-    for sentence in late.trouble() {
+    for sentence in post.late.trouble() {
         warn(&sentence);
     }
 }
 
-/// Waits until the step before has spoken, or somebody is in a hurry.
-async fn other_step(begun: Instant, cancel: &Cancel) {
-    tokio::select! {
-        () = sleep_until(begun + OTHER_STEP) => {}
-        () = cancel.first() => {}
-    }
-}
-
-/// What is known of the run before anything is closed.
-enum Found {
-    /// A deployment that the agent may still be at, or whose end GitHub does not show.
-    Deployment(DeploymentId),
-    /// The agent was never given one, and the comment says that the run goes on.
-    Nothing,
-    /// Whether the agent was given one is not known, and the comment says that the run goes on.
-    Unknown(String),
-    /// Nothing is open.
-    Closed,
-    /// Nothing is open at GitHub; the agent does not answer.
-    Blind(String),
-}
-
-/// By the run's number and attempt, at GitHub and at the agent.
-async fn find(task: &Task, open: &Open, agent: Result<&Connected, &Failure>) -> Found {
-    for (_, id) in &open.deployments {
-        // Another job of the run may deploy another service to this environment.
-        let ours = match agent {
-            Ok(agent) => is_of(agent, id).await,
-            Err(_) => true,
-        };
-        if ours {
-            return if open.is_nothing() { Found::Closed } else { Found::Deployment(id.clone()) };
-        }
-    }
-    let kept = match agent {
-        _ if task.only_looks() => Ok(None),
-        Ok(agent) => by_key(agent, &task.key_begins()).await.map_err(|failure| failure.to_string()),
-        Err(failure) => Err(failure.to_string()),
-    };
-    match kept {
-        Ok(Some(Kept::Running(id))) => Found::Deployment(id),
-        Ok(_) if open.is_nothing() => Found::Closed,
-        Ok(Some(Kept::Ended(id))) => Found::Deployment(id),
-        Ok(None) => Found::Nothing,
-        Err(why) if open.is_nothing() => Found::Blind(why),
-        Err(why) => Found::Unknown(why),
-    }
-}
-
-/// Whether a deployment is one of this service; true where the agent does not say.
-async fn is_of(agent: &Connected, id: &DeploymentId) -> bool {
-    let deployment = agent.client.deployment(id).await;
-    deployment.map_or(true, |known| (&known.app, &known.service) == (&agent.app, &agent.target.service))
-}
-
-/// A deployment that the agent keeps.
-enum Kept {
-    Running(DeploymentId),
-    Ended(DeploymentId),
-}
-
-/// The deployment that was asked for with the run's key.
-async fn by_key(agent: &Connected, begins: &str) -> Result<Option<Kept>, Failure> {
-    let ours = |key: &Option<IdempotencyKey>| key.as_ref().is_some_and(|key| key.as_str().starts_with(begins));
-    let holder = agent.observe(None).await?.holder;
-    let here = |holder: &Holder| ours(&holder.idempotency_key) && holder.service == agent.target.service;
-    if let Some(holder) = holder.filter(here) {
-        return Ok(Some(Kept::Running(holder.deployment)));
-    }
-    let history = agent.client.history(&agent.app, &agent.target.service).await?;
-    let past = history.entries.into_iter().find(|entry| ours(&entry.idempotency_key));
-    Ok(past.map(|entry| Kept::Ended(entry.deployment)))
-}
-
-/// Closes at the agent what is open there. Gives the failure that the deployment ended with, if it is one.
-async fn end(
-    found: &Found,
+struct Post<'a> {
+    task: &'a Task,
+    cancel: &'a Cancel,
+    begun: Instant,
     agent: Result<Connected, Failure>,
-    story: &mut Story,
-    task: &Task,
-    cancel: &Cancel,
-    until: Instant,
-) -> Option<Failure> {
-    let environment = &task.settings.environment;
-    let id = match found {
-        Found::Deployment(id) => id,
-        Found::Nothing | Found::Closed => {
-            return Some(Failure::new(Reason::Cancelled, "the run ended before anything was changed"));
+    story: Story,
+    late: Late,
+}
+
+impl Post<'_> {
+    /// The step before did not come to its end.
+    async fn close(&mut self, deployment: Option<DeploymentId>) {
+        let left = match deployment {
+            Some(id) => Left::Deployment(id),
+            None => match self.find().await {
+                Found::Closed | Found::Quiet(None) => return Out.text("nothing is open\n"),
+                Found::Quiet(Some(why)) => return warn(&format!("whether something is open is not known: {why}")),
+                Found::Open(left) => left,
+            },
+        };
+        let failure = self.end(left).await;
+        self.other_step().await;
+        self.ends(failure.as_ref());
+        if let Some(failure) = &failure {
+            Out.text(&failure.render());
         }
-        Found::Unknown(why) | Found::Blind(why) => return Some(unknown(environment, why)),
-    };
-    story.model.deployment = Some(id.clone());
-    let agent = match agent {
-        Ok(agent) => agent,
-        Err(failure) => return Some(unknown(environment, &failure.to_string())),
-    };
-    let (mut events, mut reader) = execute::event_channel();
-    let closing = execute::close(&agent.client, id, &mut events, cancel, until);
-    let closed = telling(closing, &mut reader, |stamped| {
-        Out.text(&report::lines(stamped));
-        story.apply(stamped);
-    });
-    match closed.await {
-        Ok(Some(finish)) => Finish::to_failure(&finish),
-        Ok(None) => {
-            Some(look(environment, Failure::new(Reason::Cancelled, format!("the agent is still at deployment `{id}`"))))
+        if !self.story.is_settled() {
+            warn(&failure.map_or_else(String::new, |failure| failure.message));
         }
-        Err(failure) => Some(unknown(environment, &failure.to_string())),
+        let open = self.late.look(&self.story).await;
+        let files = Files { output: None, summary: self.task.context.summary.clone() };
+        self.late.close(&open, &self.story, &files).await;
+    }
+
+    /// The step before came to its end and wrote its summary, and GitHub did not take all of it: that is said again, as
+    /// the agent tells it. Without a deployment nobody is left who could.
+    async fn tell_again(&mut self, deployment: Option<DeploymentId>) {
+        let (Some(id), Ok(agent)) = (deployment, &self.agent) else {
+            return warn("GitHub may not show how the run ended; its log and its summary do");
+        };
+        let (mut events, mut reader) = execute::event_channel();
+        let following = execute::follow(&agent.client, &id, &mut events);
+        let told = telling(following, &mut reader, |stamped| self.story.apply(stamped));
+        let (told, url) = tokio::join!(told, url(agent, self.cancel));
+        self.story.url = url;
+        match told {
+            Ok(Some(finish)) => self.ends(finish.to_failure().as_ref()),
+            Ok(None) => return,
+            Err(failure) => return warn(&format!("GitHub may not show how the run ended: {failure}")),
+        }
+        let open = self.late.look(&self.story).await;
+        self.late.close(&open, &self.story, &Files::default()).await;
+    }
+
+    fn ends(&mut self, failure: Option<&Failure>) {
+        let changed = self.story.model.changed();
+        self.story.ended = Some(Ended::of(&Ending { changed, nothing_to_do: false, failure }));
+    }
+
+    /// Looks, and looks again once the step before has spoken: until then it may hand the deployment over.
+    async fn find(&mut self) -> Found {
+        let found = find(self.task, &self.late.look(&self.story).await, &self.agent).await;
+        if !found.may_change() {
+            return found;
+        }
+        self.other_step().await;
+        find(self.task, &self.late.look(&self.story).await, &self.agent).await
+    }
+
+    /// Waits until the step before has spoken, or somebody is in a hurry.
+    async fn other_step(&self) {
+        tokio::select! {
+            () = sleep_until(self.begun + OTHER_STEP) => {}
+            () = self.cancel.first() => {}
+        }
+    }
+
+    /// Closes at the agent what is open there. Gives the failure that the deployment ended with, if it is one.
+    async fn end(&mut self, left: Left) -> Option<Failure> {
+        let environment = &self.task.settings.environment;
+        let id = match left {
+            Left::Deployment(id) => id,
+            Left::Nothing => return Some(Failure::new(Reason::Cancelled, "the run ended before anything was changed")),
+            Left::Unknown(id, why) => {
+                self.story.model.deployment = id;
+                return Some(unknown(environment, &why));
+            }
+        };
+        self.story.model.deployment = Some(id.clone());
+        let agent = match &self.agent {
+            Ok(agent) => agent,
+            Err(failure) => return Some(unknown(environment, &failure.to_string())),
+        };
+        let (mut events, mut reader) = execute::event_channel();
+        let closing = execute::close(&agent.client, &id, &mut events, self.cancel, self.begun + LONGEST);
+        let closed = telling(closing, &mut reader, |stamped| {
+            Out.text(&report::lines(stamped));
+            self.story.apply(stamped);
+        });
+        let (closed, url) = tokio::join!(closed, url(agent, self.cancel));
+        self.story.url = url;
+        match closed {
+            Ok(Some(finish)) => Finish::to_failure(&finish),
+            Ok(None) => {
+                let message = format!("the agent is still at deployment `{id}`");
+                Some(look(environment, Failure::new(Reason::Cancelled, message)))
+            }
+            Err(failure) => Some(unknown(environment, &failure.to_string())),
+        }
+    }
+}
+
+/// The environment's address, where the agent tells it before somebody is in a hurry.
+async fn url(agent: &Connected, cancel: &Cancel) -> Option<HttpUrl> {
+    tokio::select! {
+        status = agent.observe(None) => address(&status.ok()?),
+        () = cancel.first() => None,
     }
 }
 

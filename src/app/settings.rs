@@ -104,8 +104,11 @@ fn of_repository(context: &GitHubContext) -> Result<AppName, Failure> {
 }
 
 fn unsaid(input: &str) -> Failure {
-    Failure::new(Reason::Usage, format!("neither the input `{input}` nor a configuration file says it"))
-        .hint(format!("set `{input}` under `with:`, or add a deploy.yml and check the repository out before this step"))
+    Failure::new(
+        Reason::Usage,
+        format!("the input `{input}` is not set, and there is no configuration file that says it"),
+    )
+    .hint(format!("set `{input}` under `with:`, or add a deploy.yml and check the repository out before this step"))
 }
 
 #[cfg(test)]

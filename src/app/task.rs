@@ -102,7 +102,8 @@ pub(super) fn client(task: &Task) -> Option<GitHub> {
 /// The run, as GitHub's deployment names it.
 pub(super) fn run_of(task: &Task) -> Run {
     let comment = task.commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
-    Run { id: task.context.run_id, attempt: task.context.run_attempt, comment }
+    let service = task.settings.target.service.clone();
+    Run { id: task.context.run_id, attempt: task.context.run_attempt, service, comment }
 }
 
 impl Task {

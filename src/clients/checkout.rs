@@ -3,6 +3,7 @@
 
 mod ignored;
 mod index;
+mod place;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,52 +15,43 @@ use std::path::Path;
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 use super::docker::BuildContext;
-use crate::domain::GitSha;
 use index::{Entry, Index, Kind};
+pub use place::Checkout;
 
-/// The commit that is checked out, where the folder tells: an archive has no `.git`.
-#[must_use]
-pub fn head(root: &Path) -> Option<GitSha> {
-    let git = root.join(".git");
-    let head = fs::read_to_string(git.join("HEAD")).ok()?;
-    let Some(name) = head.trim().strip_prefix("ref: ") else { return head.trim().parse().ok() };
-    if let Ok(loose) = fs::read_to_string(git.join(name)) {
-        return loose.trim().parse().ok();
+impl Checkout {
+    /// The files of a build context that are not as the checkout wrote them: changed, removed, or new and not ignored by
+    /// git; and the folders, with a `/`, in which something was staged and not committed. Paths relative to the
+    /// checkout, in order. `None` where it cannot be told: an index that is not read here, or a context outside of it.
+    /// Blocks: it reads the files.
+    #[must_use]
+    pub fn changed(&self, context: &BuildContext) -> Option<Vec<String>> {
+        let config = fs::read_to_string(self.shared.join("config")).unwrap_or_default();
+        let at = fs::canonicalize(context.dir()).ok()?;
+        let at = at.strip_prefix(&self.root).ok()?;
+        let index = self.git.join("index");
+        let Index { tracked, staged } = index::parse(&fs::read(&index).ok()?)?;
+        let look = Look {
+            root: &self.root,
+            tracked,
+            written: modified(&fs::metadata(&index).ok()?),
+            modes: !config.to_ascii_lowercase().contains("filemode = false"),
+        };
+        let own = |path: &&String| *path != ".git" && !path.starts_with(".git/");
+        let paths: Vec<String> = context.paths().map(|path| at.join(path).to_string_lossy().into_owned()).collect();
+        let (known, new): (Vec<&String>, Vec<&String>) =
+            paths.iter().filter(own).partition(|path| look.tracked.contains_key(*path));
+        let new = new.into_iter().map(String::as_str).filter(|path| !look.in_folder_of_another(path));
+        let new: Vec<&str> = new.collect();
+        let rules = ignored::rules(&self.root, &self.shared.join("info/exclude"), &new).ok()?;
+        let mut found: Vec<String> = known.into_iter().filter(|path| look.differs(path)).cloned().collect();
+        found.extend(new.into_iter().filter(|path| !rules.ignores(path)).map(str::to_owned));
+        found.extend(look.removed(at, context));
+        // Named by the folder: which of its files it is would take reading the commit.
+        found.extend(look.added(staged, at));
+        found.sort();
+        found.dedup();
+        Some(found)
     }
-    let packed = fs::read_to_string(git.join("packed-refs")).ok()?;
-    packed.lines().find_map(|line| line.split_once(' ').filter(|(_, at)| *at == name)?.0.parse().ok())
-}
-
-/// The files of a build context that are not as the checkout wrote them: changed, removed, or new and not ignored by
-/// git; and the folders, with a `/`, in which something was staged and not committed. Paths relative to `root`, in order. `None` where it cannot be told: no checkout, or a context outside of it.
-/// Blocks: it reads the files.
-#[must_use]
-pub fn changed(root: &Path, context: &BuildContext) -> Option<Vec<String>> {
-    let git = root.join(".git");
-    let config = fs::read_to_string(git.join("config")).unwrap_or_default();
-    let at = fs::canonicalize(context.dir()).ok()?;
-    let at = at.strip_prefix(fs::canonicalize(root).ok()?).ok()?;
-    let Index { tracked, staged } = index::parse(&fs::read(git.join("index")).ok()?)?;
-    let look = Look {
-        root,
-        tracked,
-        written: modified(&fs::metadata(git.join("index")).ok()?),
-        modes: !config.to_ascii_lowercase().contains("filemode = false"),
-    };
-    let own = |path: &&String| *path != ".git" && !path.starts_with(".git/");
-    let paths: Vec<String> = context.paths().map(|path| at.join(path).to_string_lossy().into_owned()).collect();
-    let (known, new): (Vec<&String>, Vec<&String>) =
-        paths.iter().filter(own).partition(|path| look.tracked.contains_key(*path));
-    let new: Vec<&str> = new.into_iter().map(String::as_str).filter(|path| !look.in_folder_of_another(path)).collect();
-    let rules = ignored::rules(root, &new).ok()?;
-    let mut found: Vec<String> = known.into_iter().filter(|path| look.differs(path)).cloned().collect();
-    found.extend(new.into_iter().filter(|path| !rules.ignores(path)).map(str::to_owned));
-    found.extend(look.removed(at, context));
-    // Named by the folder: which of its files it is would take reading the commit.
-    found.extend(look.added(staged, at));
-    found.sort();
-    found.dedup();
-    Some(found)
 }
 
 struct Look<'a> {
@@ -84,9 +76,10 @@ impl Look<'_> {
         if entry.conflict || !same_kind {
             return true;
         }
-        // As git does: what has the time and size that git saw is not read, unless it may have changed in that moment.
-        let seen = (modified(&meta), meta.len() & 0xffff_ffff) == (entry.modified, u64::from(entry.size));
-        if seen && modified(&meta) < self.written {
+        // As git does: what has the times and the size that git saw is not read, unless it may have changed in that moment.
+        // The time of the inode is one that nobody can set back; in a copy it is another, and the content decides.
+        let times = (modified(&meta), inode_changed(&meta)) == (entry.modified, entry.inode_changed);
+        if times && meta.len() & 0xffff_ffff == u64::from(entry.size) && modified(&meta) < self.written {
             return false;
         }
         blob(&full, &meta).is_none_or(|blob| blob != entry.blob)
@@ -122,8 +115,16 @@ impl Look<'_> {
 }
 
 fn modified(meta: &fs::Metadata) -> (u32, u32) {
+    time(meta.mtime(), meta.mtime_nsec())
+}
+
+fn inode_changed(meta: &fs::Metadata) -> (u32, u32) {
+    time(meta.ctime(), meta.ctime_nsec())
+}
+
+fn time(seconds: i64, nanoseconds: i64) -> (u32, u32) {
     let number = |value: i64| u32::try_from(value).unwrap_or_default();
-    (number(meta.mtime()), number(meta.mtime_nsec()))
+    (number(seconds), number(nanoseconds))
 }
 
 /// What git calls this content.

@@ -45,6 +45,14 @@ async fn ask_and_follow(
         Cancellation::Accepted(_) => events.note("the agent gives the deployment up: it had not begun the switch"),
         Cancellation::TooLate => events.note("the switch began, so the agent finishes the deployment"),
     }
+    follow(agent, id, events).await
+}
+
+/// Tells all events of a deployment, from the first, and asks for nothing.
+///
+/// # Errors
+/// The agent does not know it, or is not reached.
+pub async fn follow(agent: &AgentClient, id: &DeploymentId, events: &mut Emitter) -> Result<Option<Finish>, Failure> {
     let mut after = 0;
     let mut heard = Instant::now();
     loop {

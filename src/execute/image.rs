@@ -77,7 +77,7 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
             .kind(Kind::Build)
             .hint("use Docker Engine 20.10 or later"));
     }
-    let (dir, dockerfile) = (spec.context.clone(), spec.dockerfile.clone());
+    let (dir, dockerfile) = (job.root.join(&spec.context), spec.dockerfile.clone());
     let listed = tokio::task::spawn_blocking(move || {
         let context = BuildContext::list(&dir, &dockerfile, LARGEST)?;
         let text = context.dockerfile_text()?;
@@ -99,7 +99,6 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
         context,
         name: &format!("{}:{tag}", job.repository),
         target: spec.target.as_deref(),
-        platform: &spec.platform,
         args: &spec.args,
         labels: job.labels,
         secrets: &spec.secrets,

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::plan::{Plan, Step};
 
 pub use cancel::{Cancel, Canceller, channel as cancel_channel};
-pub use close::close;
+pub use close::{close, follow};
 pub use emit::{Emitter, channel as event_channel};
 pub use finish::Finish;
 

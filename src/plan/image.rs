@@ -1,7 +1,7 @@
 //! Which image a deployment runs: one that the registry has, or one to be built and what it is then called.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// What to build.
 #[derive(Debug, Clone)]
 pub struct BuildSpec {
-    /// The folder that `COPY` reads from.
+    /// The folder that `COPY` reads from, relative to the root of the repository.
     pub context: PathBuf,
     /// The Dockerfile, relative to the context, for example `Dockerfile` or `docker/web.Dockerfile`.
     pub dockerfile: String,
@@ -21,7 +21,7 @@ pub struct BuildSpec {
     pub args: BTreeMap<String, String>,
     /// Values for `RUN --mount=type=secret`, by id.
     pub secrets: BTreeMap<String, Secret<String>>,
-    /// `linux/amd64`; empty for the engine's own.
+    /// What the engine builds for, for example `linux/amd64`.
     pub platform: String,
 }
 
@@ -53,7 +53,7 @@ pub enum ImagePlan {
 }
 
 /// Names what a build of a commit gives, so that a commit is built once: the commit, and eight digits over everything
-/// else that decides what comes out (path of the Dockerfile, target, arguments, platform).
+/// else that decides what comes out (context, Dockerfile, target, arguments, platform).
 ///
 /// Secrets are left out: a tag is public, and a short secret could be guessed from its hash.
 #[must_use]
@@ -77,7 +77,10 @@ pub fn recipe_hash(spec: &BuildSpec) -> String {
         recipe.extend_from_slice(&bytes.len().to_be_bytes());
         recipe.extend_from_slice(bytes);
     };
-    part(spec.context.join(&spec.dockerfile).as_os_str().as_encoded_bytes());
+    // Apart: `web` with `docker/Dockerfile` copies other files than `web/docker` with `Dockerfile`.
+    for path in [&spec.context, Path::new(&spec.dockerfile)] {
+        part(inside(path).as_deref().unwrap_or(path).as_os_str().as_encoded_bytes());
+    }
     part(spec.target.as_deref().unwrap_or_default().as_bytes());
     part(spec.platform.as_bytes());
     for (name, value) in &spec.args {
@@ -85,6 +88,21 @@ pub fn recipe_hash(spec: &BuildSpec) -> String {
         part(value.as_bytes());
     }
     digest(&SHA256, &recipe).as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A relative path without `.` and `..`; `None` where it leads out of where it begins.
+#[must_use]
+pub fn inside(path: &Path) -> Option<PathBuf> {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => clean.pop().then_some(())?,
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(clean)
 }
 
 /// Decides between the registry's image of this tag, if it `has` one, and a build.
@@ -118,7 +136,7 @@ mod tests {
             target: None,
             args: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            platform: String::new(),
+            platform: "linux/amd64".to_owned(),
         }
     }
 
@@ -131,15 +149,25 @@ mod tests {
             tag(&commit, &spec)
         };
         let plain = of(|_| {});
-        insta::assert_snapshot!(plain, @"0123456789abcdef0123456789abcdef01234567-a2b6f54d");
+        insta::assert_snapshot!(plain, @"0123456789abcdef0123456789abcdef01234567-3fc103b1");
         let others = [
             of(|spec| spec.dockerfile = "docker/Dockerfile".to_owned()),
             of(|spec| spec.context = PathBuf::from("docker")),
+            of(|spec| {
+                spec.context = PathBuf::from("web");
+                spec.dockerfile = "docker/Dockerfile".to_owned();
+            }),
+            of(|spec| spec.context = PathBuf::from("web/docker")),
             of(|spec| spec.target = Some("web".to_owned())),
             of(|spec| spec.platform = "linux/arm64".to_owned()),
             of(|spec| drop(spec.args.insert("A".to_owned(), "BC".to_owned()))),
             of(|spec| drop(spec.args.insert("AB".to_owned(), "C".to_owned()))),
         ];
+        let same = of(|spec| {
+            spec.context = PathBuf::from("./web/..");
+            spec.dockerfile = "./x/.././Dockerfile".to_owned();
+        });
+        assert_eq!(same, plain, "the same paths in other words");
         let different: std::collections::BTreeSet<&String> = others.iter().chain([&plain]).collect();
         assert_eq!(different.len(), others.len() + 1);
         assert_eq!(changed_tag(&[0xab; 16]), "dirty-abababababababab");

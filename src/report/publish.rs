@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::story::{Ended, Story};
 use super::{Ending, Files, outputs, summary};
-use crate::clients::github::GitHub;
-use crate::domain::{HttpUrl, PrNumber};
+use crate::clients::github::{GitHub, GitHubError, Owner, Trouble};
+use crate::domain::{HttpUrl, PrNumber, ServiceName};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::plan::preview::Preview;
@@ -44,8 +44,38 @@ pub struct Run {
     pub id: u64,
     /// Its attempt, from 1.
     pub attempt: u32,
+    /// The service that it deploys.
+    pub service: ServiceName,
     /// Where the comment goes.
     pub comment: CommentOn,
+}
+
+impl Run {
+    fn owner(&self, story: &Story) -> Owner {
+        Owner { run_id: self.id, attempt: self.attempt, app: story.app.clone(), service: self.service.clone() }
+    }
+}
+
+/// What could not be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreported {
+    /// For the log.
+    pub sentence: String,
+    /// False where it stays refused, however often it is tried.
+    pub may_pass: bool,
+}
+
+impl Unreported {
+    /// What GitHub may take later.
+    #[must_use]
+    pub fn passing(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), may_pass: true }
+    }
+
+    fn of(what: &str, error: &GitHubError) -> Self {
+        let may_pass = matches!(error.trouble, Trouble::Unreachable | Trouble::Limited);
+        Self { sentence: format!("{what}: {error}"), may_pass }
+    }
 }
 
 /// Publishes one environment's story.
@@ -54,7 +84,7 @@ pub struct Publisher {
     story: Story,
     files: Files,
     told: watch::Sender<Story>,
-    task: Option<JoinHandle<Vec<String>>>,
+    task: Option<JoinHandle<Vec<Unreported>>>,
 }
 
 impl Publisher {
@@ -98,18 +128,23 @@ impl Publisher {
     }
 
     /// Writes outputs and summary, says the last word at GitHub, and gives up after `limit`. Returns what could not be
-    /// reported, a sentence each, for the log.
-    pub async fn finish(mut self, ending: &Ending<'_>, limit: Duration) -> Vec<String> {
+    /// reported.
+    pub async fn finish(mut self, ending: &Ending<'_>, limit: Duration) -> Vec<Unreported> {
         self.story.ended = Some(Ended::of(ending));
-        let mut unreported = self.files.write(&outputs(&self.story, ending), &summary(&self.story));
+        let unwritten = self.files.write(&outputs(&self.story, ending), &summary(&self.story));
+        let mut unreported: Vec<Unreported> =
+            unwritten.into_iter().map(|sentence| Unreported { sentence, may_pass: false }).collect();
         self.told.send_replace(self.story.clone());
         if let Some(mut task) = self.task.take() {
             match tokio::time::timeout(limit, &mut task).await {
-                Ok(Ok(sentences)) => unreported.extend(sentences),
-                Ok(Err(error)) => unreported.push(format!("the report to GitHub broke off: {error}")),
+                Ok(Ok(all)) => unreported.extend(all),
+                Ok(Err(error)) => {
+                    unreported.push(Unreported::passing(format!("the report to GitHub broke off: {error}")))
+                }
                 Err(_) => {
                     task.abort();
-                    unreported.push(format!("GitHub did not take the whole report within {} s", limit.as_secs()));
+                    let sentence = format!("GitHub did not take the whole report within {} s", limit.as_secs());
+                    unreported.push(Unreported::passing(sentence));
                 }
             }
         }
@@ -118,7 +153,7 @@ impl Publisher {
 }
 
 /// Follows the story to its end, or until nobody tells it any more.
-async fn follow(github: GitHub, run: Run, mut stories: watch::Receiver<Story>) -> Vec<String> {
+async fn follow(github: GitHub, run: Run, mut stories: watch::Receiver<Story>) -> Vec<Unreported> {
     let mut voice = Voice::new(github, run);
     let mut next = Instant::now();
     loop {

@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     /// Seconds and nanoseconds of the file's last change when git last looked.
     pub(super) modified: (u32, u32),
+    /// The same of its inode: content, name, owner or mode.
+    pub(super) inode_changed: (u32, u32),
     /// Its size then, the lower 32 bits.
     pub(super) size: u32,
     /// SHA-1 of the blob.
@@ -73,6 +75,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Index> {
                 _ => Kind::Folder,
             },
             modified: (number(raw, 8)?, number(raw, 12)?),
+            inode_changed: (number(raw, 0)?, number(raw, 4)?),
             size: number(raw, 36)?,
             blob: raw.get(40..60)?.try_into().ok()?,
             unwatched: flags & 0x8000 != 0 || more & 0x4000 != 0,

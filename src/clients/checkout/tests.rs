@@ -43,7 +43,11 @@ fn checkout() -> tempfile::TempDir {
 }
 
 fn look(root: &Path) -> Option<Vec<String>> {
-    changed(root, &BuildContext::list(&root.join("web"), "Dockerfile", LARGEST).expect("a context"))
+    Checkout::around(root, root)?.changed(&context(&root.join("web")))
+}
+
+fn context(dir: &Path) -> BuildContext {
+    BuildContext::list(dir, "Dockerfile", LARGEST).expect("a context")
 }
 
 #[test]
@@ -128,18 +132,94 @@ fn what_is_no_checkout_tells_nothing() {
 }
 
 #[test]
+fn an_edit_with_its_time_put_back_is_a_change() {
+    let folder = checkout();
+    let root = folder.path();
+    let file = root.join("web/src/a.rs");
+    // Older than the index, so that git need not read it.
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let set_back = || File::options().write(true).open(&file).and_then(|file| file.set_modified(old)).expect("set");
+    set_back();
+    git(root, &["update-index", "--refresh"]);
+    assert_eq!(look(root), Some(vec![]));
+    write(root, "web/src/a.rs", "two");
+    set_back();
+    assert_eq!(look(root).expect("told"), ["web/src/a.rs"]);
+    // Nothing but the inode's time differs, as in a copy of the checkout.
+    write(root, "web/src/a.rs", "one");
+    set_back();
+    assert_eq!(look(root), Some(vec![]));
+}
+
+#[test]
+fn rules_that_name_nothing_hide_no_new_file() {
+    let folder = checkout();
+    let root = folder.path();
+    write(root, ".git/info/exclude", "/\nweb/[!a].txt\n");
+    write(root, "web/a.txt", "new");
+    write(root, "web/b.txt", "ignored");
+    assert_eq!(look(root).expect("told"), ["web/a.txt"]);
+}
+
+#[test]
+fn a_worktree_and_a_checkout_in_a_folder_are_found() {
+    let folder = checkout();
+    let root = folder.path();
+    let head = Checkout::around(root, root).expect("a checkout").head();
+    assert!(head.is_some());
+    git(root, &["worktree", "add", "--quiet", "-b", "other", "tree"]);
+    let tree = root.join("tree");
+    let found = Checkout::around(&tree.join("web"), root).expect("a worktree");
+    assert_eq!(found.head(), head);
+    assert_eq!(found.changed(&context(&tree.join("web"))), Some(vec![]));
+    write(&tree, "web/src/a.rs", "two");
+    write(&tree, "web/src/new", "new");
+    write(root, ".git/info/exclude", "new\n");
+    assert_eq!(found.changed(&context(&tree.join("web"))).expect("told"), ["web/src/a.rs"]);
+    // Not above the workspace, and not where git's files are elsewhere.
+    assert_eq!(Checkout::around(&root.join("web"), &root.join("web")), None);
+    write(&tree, ".git", "gitdir: /nowhere\n");
+    assert_eq!(Checkout::around(&tree.join("web"), root), None);
+}
+
+#[test]
+fn a_context_in_a_submodule_is_of_no_known_commit() {
+    let (folder, other) = (checkout(), checkout());
+    let root = folder.path();
+    let url = other.path().to_string_lossy().into_owned();
+    git(root, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "sub"]);
+    assert_eq!(Checkout::around(&root.join("sub/web"), root), None);
+    assert!(Checkout::around(&root.join("sub/web"), &root.join("sub")).is_some(), "the workspace itself");
+}
+
+#[test]
+fn indexes_of_other_kinds_tell_nothing() {
+    let split = checkout();
+    git(split.path(), &["update-index", "--split-index"]);
+    assert_eq!(look(split.path()), None);
+    let sha256 = tempfile::tempdir().expect("a folder");
+    git(sha256.path(), &["init", "--quiet", "--object-format=sha256"]);
+    write(sha256.path(), "web/Dockerfile", "FROM scratch\n");
+    git(sha256.path(), &["add", "--all"]);
+    git(sha256.path(), &["commit", "--quiet", "--message", "first"]);
+    assert_eq!(look(sha256.path()), None);
+    assert_eq!(Checkout::around(sha256.path(), sha256.path()).expect("a checkout").head(), None);
+}
+
+#[test]
 fn the_checked_out_commit_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let git = folder.path().join(".git");
     let (first, second) = ("0a".repeat(20), "0b".repeat(20));
-    assert_eq!(head(folder.path()), None);
+    let head = || Checkout::around(folder.path(), folder.path())?.head();
+    assert_eq!(head(), None);
     fs::create_dir_all(git.join("refs/heads")).expect("folders");
     fs::write(git.join("HEAD"), format!("{first}\n")).expect("writes");
-    assert_eq!(head(folder.path()), first.parse().ok());
+    assert_eq!(head(), first.parse().ok());
     fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("writes");
-    assert_eq!(head(folder.path()), None);
+    assert_eq!(head(), None);
     fs::write(git.join("packed-refs"), format!("# pack-refs\n{first} refs/heads/main\n")).expect("writes");
-    assert_eq!(head(folder.path()), first.parse().ok());
+    assert_eq!(head(), first.parse().ok());
     fs::write(git.join("refs/heads/main"), &second).expect("writes");
-    assert_eq!(head(folder.path()), second.parse().ok());
+    assert_eq!(head(), second.parse().ok());
 }

@@ -27,8 +27,6 @@ pub struct Build<'a> {
     pub name: &'a str,
     /// The stage, else the last one.
     pub target: Option<&'a str>,
-    /// `linux/amd64`; empty for the engine's own.
-    pub platform: &'a str,
     /// Values for `ARG`.
     pub args: &'a BTreeMap<String, String>,
     /// Labels of the image.
@@ -110,7 +108,6 @@ async fn messages(
         ("t", build.name),
         ("dockerfile", build.context.dockerfile()),
         ("target", build.target.unwrap_or_default()),
-        ("platform", build.platform),
         ("buildargs", &args),
         ("labels", &labels),
         ("nocache", if build.cache { "0" } else { "1" }),

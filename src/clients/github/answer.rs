@@ -61,6 +61,11 @@ impl Answer {
                 let limited = error(Trouble::Limited, text).advice(&format!("GitHub asks to wait {seconds} s"));
                 Tried::Later(after, limited)
             }
+            (403, _) if self.accepted.is_none() && said.contains("locked") => {
+                let text = format!("GitHub answers 403{said}");
+                let advice = "the conversation is locked: unlock it, or read the job summary";
+                Tried::Refused(error(Trouble::Refused, text).advice(advice))
+            }
             (403, _) => {
                 let text = format!("GitHub answers 403{said}");
                 let advice = permission(call.permission, self.accepted.as_deref());
@@ -118,6 +123,22 @@ fn entry((name, level): (&str, &str)) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_locked_conversation_is_no_missing_permission() {
+        let call = Call {
+            what: "creating the comment",
+            method: super::super::call::Method::Post,
+            path: String::new(),
+            body: Value::Null,
+            permission: "pull-requests: write",
+        };
+        let body = br#"{"message": "Unable to create comment because issue is locked."}"#.to_vec();
+        let answer = Answer { status: 403, retry_after: None, exhausted: false, accepted: None, body };
+        let Tried::Refused(error) = answer.read(&call) else { panic!("not refused") };
+        assert!(error.message.ends_with("unlock it, or read the job summary"), "{error}");
+        assert!(!error.message.contains("permissions"), "{error}");
+    }
 
     #[test]
     fn permissions_become_yaml() {

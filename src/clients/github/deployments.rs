@@ -6,7 +6,7 @@ use super::GitHub;
 use super::call::{Call, Method};
 use super::comments::items;
 use super::error::GitHubError;
-use crate::domain::{DeploymentId, EnvName, GitSha, HttpUrl, one_line};
+use crate::domain::{AppName, DeploymentId, EnvName, GitSha, HttpUrl, ServiceName, one_line};
 
 /// Longest description of a status, in characters (GitHub's limit).
 const DESCRIPTION: usize = 140;
@@ -17,13 +17,24 @@ const WRITE: &str = "deployments: write";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeploymentNumber(pub u64);
 
-/// What makes a deployment ours: another run, or another attempt of it, has another one.
+/// Whose a deployment is. Jobs of one run may deploy several services to environments of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploymentPayload {
+pub struct Owner {
     /// The workflow run.
     pub run_id: u64,
     /// Its attempt, from 1.
     pub attempt: u32,
+    /// The application.
+    pub app: AppName,
+    /// Its service.
+    pub service: ServiceName,
+}
+
+/// What makes a deployment ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentPayload {
+    /// Whose it is.
+    pub owner: Owner,
     /// The agent's name for the deployment.
     pub deployment: DeploymentId,
 }
@@ -151,7 +162,7 @@ impl GitHub {
         self.create(&call, read, find).await
     }
 
-    /// The deployments of a commit to an environment that one run made, each with the agent's name for it. Repeated.
+    /// An owner's deployments of a commit to an environment, each with the agent's name for it. Repeated.
     ///
     /// # Errors
     /// It was refused, or GitHub does not answer.
@@ -159,13 +170,12 @@ impl GitHub {
         &self,
         commit: &GitSha,
         environment: &EnvName,
-        run_id: u64,
-        attempt: u32,
+        owner: &Owner,
     ) -> Result<Vec<(DeploymentNumber, DeploymentId)>, GitHubError> {
         let all = self.list(commit, environment).await?;
         let ours =
             all.iter().filter_map(|known| Some((number(known)?, DeploymentPayload::read(known.get("payload")?)?)));
-        let ours = ours.filter(|(_, payload)| (payload.run_id, payload.attempt) == (run_id, attempt));
+        let ours = ours.filter(|(_, payload)| payload.owner == *owner);
         Ok(ours.map(|(number, payload)| (number, payload.deployment)).collect())
     }
 
@@ -216,7 +226,14 @@ impl GitHub {
 
 impl DeploymentPayload {
     fn document(&self) -> Value {
-        json!({"run_id": self.run_id, "attempt": self.attempt, "deployment": self.deployment.as_str()})
+        let Owner { run_id, attempt, app, service } = &self.owner;
+        json!({
+            "run_id": run_id,
+            "attempt": attempt,
+            "app": app.as_str(),
+            "service": service.as_str(),
+            "deployment": self.deployment.as_str(),
+        })
     }
 
     fn is(&self, known: &Value) -> bool {
@@ -227,11 +244,13 @@ impl DeploymentPayload {
     fn read(known: &Value) -> Option<Self> {
         let parsed = known.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let known = parsed.as_ref().unwrap_or(known);
-        Some(Self {
+        let owner = Owner {
             run_id: known.get("run_id")?.as_u64()?,
             attempt: known.get("attempt")?.as_u64()?.try_into().ok()?,
-            deployment: known.get("deployment")?.as_str()?.parse().ok()?,
-        })
+            app: known.get("app")?.as_str()?.parse().ok()?,
+            service: known.get("service")?.as_str()?.parse().ok()?,
+        };
+        Some(Self { owner, deployment: known.get("deployment")?.as_str()?.parse().ok()? })
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use crate::domain::{RepoSlug, Secret};
 
 pub use comments::{CommentId, OurComment};
-pub use deployments::{DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, NewDeployment};
+pub use deployments::{DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, NewDeployment, Owner};
 pub use error::{GitHubError, Trouble};
 
 /// Most calls of one run, tries included: well below what a workflow's token may do, however badly GitHub answers.

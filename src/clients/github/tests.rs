@@ -32,9 +32,13 @@ fn seven() -> PrNumber {
     7.try_into().unwrap()
 }
 
+fn owner() -> Owner {
+    Owner { run_id: 9, attempt: 1, app: "shop".parse().unwrap(), service: "web".parse().unwrap() }
+}
+
 fn deployment() -> NewDeployment {
     let environment: EnvName = "staging".parse().unwrap();
-    let payload = DeploymentPayload { run_id: 9, attempt: 1, deployment: "d-1".parse().unwrap() };
+    let payload = DeploymentPayload { owner: owner(), deployment: "d-1".parse().unwrap() };
     NewDeployment { commit: sha(), environment, transient: false, payload }
 }
 
@@ -134,11 +138,12 @@ async fn a_deployment_is_exact_and_merges_nothing() {
     let (asked, statuses) = bench.double.deployments().remove(0);
     assert_eq!(asked["ref"], sha().as_str());
     assert_eq!((&asked["auto_merge"], &asked["required_contexts"]), (&false.into(), &serde_json::json!([])));
-    assert_eq!(asked["payload"], serde_json::json!({"run_id": 9, "attempt": 1, "deployment": "d-1"}));
+    let payload = serde_json::json!({"run_id": 9, "attempt": 1, "app": "shop", "service": "web", "deployment": "d-1"});
+    assert_eq!(asked["payload"], payload);
     assert_eq!(statuses[0]["description"].as_str().unwrap().chars().count(), 140);
     // Another attempt is another deployment.
     let mut again = deployment();
-    again.payload.attempt = 2;
+    again.payload.owner.attempt = 2;
     assert_ne!(bench.client.create_deployment(&again).await.unwrap(), number);
 }
 
@@ -226,9 +231,16 @@ fn enterprise_servers_have_their_own_paths() {
 async fn a_run_finds_its_own_deployments_and_whether_they_are_closed() {
     let bench = bench();
     let ours = bench.client.create_deployment(&deployment()).await.unwrap();
-    let payload = DeploymentPayload { attempt: 2, ..deployment().payload };
-    bench.client.create_deployment(&NewDeployment { payload, ..deployment() }).await.unwrap();
-    let found = bench.client.deployments_of(&sha(), &deployment().environment, 9, 1).await.unwrap();
+    for other in [
+        Owner { run_id: 8, ..owner() },
+        Owner { attempt: 2, ..owner() },
+        Owner { app: "blog".parse().unwrap(), ..owner() },
+        Owner { service: "api".parse().unwrap(), ..owner() },
+    ] {
+        let payload = DeploymentPayload { owner: other, ..deployment().payload };
+        bench.client.create_deployment(&NewDeployment { payload, ..deployment() }).await.unwrap();
+    }
+    let found = bench.client.deployments_of(&sha(), &deployment().environment, &owner()).await.unwrap();
     assert_eq!(found, [(ours, "d-1".parse().unwrap())]);
 
     let begun = DeploymentStatus { state: DeploymentState::InProgress, ..status() };

@@ -12,7 +12,7 @@ use crate::domain::{DeploymentId, PrNumber};
 /// What is open.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Open {
-    /// The run's deployments, open ones and others, with the agent's names for them.
+    /// The run's deployments of this service, open ones and others, with the agent's names for them.
     pub deployments: Vec<(DeploymentNumber, DeploymentId)>,
     /// Those without a last status.
     open: Vec<DeploymentNumber>,
@@ -47,7 +47,8 @@ impl Late {
     pub async fn look(&mut self, story: &Story) -> Open {
         let Some(github) = self.github.take() else { return Open::default() };
         let mut found = Open::default();
-        let listed = github.deployments_of(&story.commit, &story.environment, self.run.id, self.run.attempt).await;
+        let owner = self.run.owner(story);
+        let listed = github.deployments_of(&story.commit, &story.environment, &owner).await;
         found.deployments = self.unless_trouble("the run's deployments at GitHub are not known", listed);
         for (number, _) in &found.deployments {
             let closed = github.is_closed(*number).await;

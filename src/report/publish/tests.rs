@@ -43,17 +43,17 @@ fn events(outcome: Outcome) -> Vec<Stamped> {
 
 /// A whole run; what could not be reported.
 async fn run(double: &GitHubDouble, comment: CommentOn, outcome: Outcome, failure: Option<&Failure>) -> Vec<String> {
-    let run = Run { id: 9, attempt: 1, comment };
+    let run = run_on(comment);
     let mut publisher = Publisher::begin(client(double), run, Files::default(), story());
     for event in events(outcome) {
         publisher.event(&event);
     }
-    publisher.finish(&Ending { changed: true, nothing_to_do: false, failure }, LIMIT).await
+    sentences(publisher.finish(&Ending { changed: true, nothing_to_do: false, failure }, LIMIT).await)
 }
 
 /// A whole run that does not end before something was sent to each of these paths.
 async fn run_with_a_between(double: &GitHubDouble, comment: CommentOn, paths: &[&str]) -> Vec<String> {
-    let run = Run { id: 9, attempt: 1, comment };
+    let run = run_on(comment);
     let mut publisher = Publisher::begin(client(double), run, Files::default(), story());
     let [accepted, rest @ ..] = &events(Outcome::Deployed)[..] else { panic!("no events") };
     publisher.event(accepted);
@@ -64,7 +64,15 @@ async fn run_with_a_between(double: &GitHubDouble, comment: CommentOn, paths: &[
     for event in rest {
         publisher.event(event);
     }
-    publisher.finish(&Ending { changed: true, nothing_to_do: false, failure: None }, LIMIT).await
+    sentences(publisher.finish(&Ending { changed: true, nothing_to_do: false, failure: None }, LIMIT).await)
+}
+
+fn run_on(comment: CommentOn) -> Run {
+    Run { id: 9, attempt: 1, service: "web".parse().unwrap(), comment }
+}
+
+fn sentences(unreported: Vec<Unreported>) -> Vec<String> {
+    unreported.into_iter().map(|unreported| unreported.sentence).collect()
 }
 
 fn seven() -> CommentOn {
@@ -186,7 +194,7 @@ async fn github_down_is_a_sentence() {
 async fn a_hanging_github_holds_nobody_longer_than_the_limit() {
     let double = GitHubDouble::start().unwrap();
     double.fail("POST", "/", Fault::Hanging, 1_000);
-    let run = Run { id: 9, attempt: 1, comment: seven() };
+    let run = run_on(seven());
     let mut publisher = Publisher::begin(client(&double), run, Files::default(), story());
     let begun = Instant::now();
     for event in events(Outcome::Deployed) {
@@ -195,7 +203,8 @@ async fn a_hanging_github_holds_nobody_longer_than_the_limit() {
     let ending = Ending { changed: true, nothing_to_do: false, failure: None };
     let unreported = publisher.finish(&ending, Duration::from_secs(1)).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(unreported, ["GitHub did not take the whole report within 1 s"]);
+    let sentence = "GitHub did not take the whole report within 1 s".to_owned();
+    assert_eq!(unreported, [Unreported { sentence, may_pass: true }]);
 }
 
 #[tokio::test]
@@ -203,13 +212,13 @@ async fn files_are_written_without_github() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| Some(folder.path().join(name));
     let files = Files { output: path("output"), summary: path("summary") };
-    let run = Run { id: 9, attempt: 1, comment: CommentOn::Nothing };
+    let run = run_on(CommentOn::Nothing);
     let mut publisher = Publisher::begin(None, run.clone(), files, story());
     for event in events(Outcome::Deployed) {
         publisher.event(&event);
     }
     let ending = Ending { changed: true, nothing_to_do: false, failure: None };
-    assert_eq!(publisher.finish(&ending, LIMIT).await, [] as [&str; 0]);
+    assert_eq!(publisher.finish(&ending, LIMIT).await, []);
     let output = std::fs::read_to_string(folder.path().join("output")).unwrap();
     let (delimiter, rest) = output.strip_prefix("environment<<").unwrap().split_once('\n').unwrap();
     assert_eq!(delimiter.len(), 32);
@@ -217,5 +226,26 @@ async fn files_are_written_without_github() {
     assert!(std::fs::read_to_string(folder.path().join("summary")).unwrap().starts_with("### ✅ Deployed"));
     let gone = Files { output: path("no/such"), summary: None };
     let publisher = Publisher::begin(None, run, gone, story());
-    assert!(publisher.finish(&ending, LIMIT).await[0].starts_with("the outputs were not written: "));
+    assert!(sentences(publisher.finish(&ending, LIMIT).await)[0].starts_with("the outputs were not written: "));
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_told_apart_from_what_may_pass() {
+    for (fault, may_pass) in [
+        (Fault::Forbidden(Some("deployments=write")), false),
+        (Fault::Missing, false),
+        (Fault::Down, true),
+        (Fault::TooMany(60), true),
+    ] {
+        let double = GitHubDouble::start().unwrap();
+        double.fail("POST", "/deployments", fault.clone(), 99);
+        double.fail("GET", "/deployments", fault.clone(), 99);
+        let mut publisher = Publisher::begin(client(&double), run_on(seven()), Files::default(), story());
+        for event in events(Outcome::Deployed) {
+            publisher.event(&event);
+        }
+        let ending = Ending { changed: true, nothing_to_do: false, failure: None };
+        let unreported = publisher.finish(&ending, LIMIT).await;
+        assert_eq!(unreported.iter().map(|one| one.may_pass).collect::<Vec<_>>(), [may_pass], "{fault:?}");
+    }
 }

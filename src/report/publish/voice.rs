@@ -2,7 +2,7 @@
 
 use super::super::comment::{comment, marker};
 use super::super::story::{Story, Verdict};
-use super::{CommentOn, Run};
+use super::{CommentOn, Run, Unreported};
 use crate::clients::github::{
     CommentId, DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, GitHub, GitHubError,
     NewDeployment, Trouble,
@@ -27,13 +27,13 @@ struct Comment {
     last: String,
     /// It was refused: in between it is left alone.
     refused: bool,
-    trouble: Vec<String>,
+    trouble: Vec<Unreported>,
 }
 
 #[derive(Default)]
 struct Deployment {
     standing: Standing,
-    trouble: Vec<String>,
+    trouble: Vec<Unreported>,
 }
 
 /// Whether GitHub shows a deployment.
@@ -72,7 +72,7 @@ impl Voice {
     }
 
     /// Both, at the end.
-    pub(super) async fn last(mut self, story: &Story) -> Vec<String> {
+    pub(super) async fn last(mut self, story: &Story) -> Vec<Unreported> {
         let closing = async {
             if matches!(self.deployment.standing, Standing::NotAsked | Standing::Refused) {
                 self.deployment.open(&self.github, &self.run, story).await;
@@ -84,7 +84,7 @@ impl Voice {
     }
 
     /// What could not be said.
-    pub(super) fn silent(self) -> Vec<String> {
+    pub(super) fn silent(self) -> Vec<Unreported> {
         let mut all = self.comment.trouble;
         all.extend(self.deployment.trouble);
         all
@@ -141,7 +141,7 @@ impl Deployment {
             commit: story.commit.clone(),
             environment: story.environment.clone(),
             transient: matches!(run.comment, CommentOn::PullRequest(_)),
-            payload: DeploymentPayload { run_id: run.id, attempt: run.attempt, deployment: id.clone() },
+            payload: DeploymentPayload { owner: run.owner(story), deployment: id.clone() },
         };
         match github.create_deployment(&new).await {
             Ok(number) => {
@@ -191,10 +191,10 @@ pub(super) fn end(story: &Story) -> Option<(DeploymentState, String)> {
     Some((state, story.conclusion().sentence()))
 }
 
-/// One sentence, once.
-fn note(trouble: &mut Vec<String>, what: &str, error: &GitHubError) {
-    let sentence = format!("{what}: {error}");
-    if !trouble.contains(&sentence) {
-        trouble.push(sentence);
+/// Once.
+fn note(trouble: &mut Vec<Unreported>, what: &str, error: &GitHubError) {
+    let unreported = Unreported::of(what, error);
+    if !trouble.contains(&unreported) {
+        trouble.push(unreported);
     }
 }

@@ -47,6 +47,7 @@ fn what_is_refused_for_good_is_in_the_log_and_nowhere_twice() {
     ] {
         let none = site.deploy(each(CREATE, &fault, ALWAYS));
         assert_eq!((none.comments.len(), none.deployments.len()), (0, 0), "{fault:?}: {}", none.shown());
+        assert_eq!(none.told.state.get("closed").map(String::as_str), Some("true"), "{fault:?}: {}", none.shown());
         let stale = site.deploy(each(CHANGE, &fault, ALWAYS));
         assert_eq!((stale.comments.len(), stale.deployments.len()), (1, 1), "{fault:?}: {}", stale.shown());
         let sentences = |left: &Left| left.unreported().join("\n  ");

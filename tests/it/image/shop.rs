@@ -62,7 +62,7 @@ impl Shop {
             target: None,
             args: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            platform: String::new(),
+            platform: "linux/amd64".to_owned(),
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (credentials, mode) = (Credentials::default(), BuildMode::Auto);

@@ -75,10 +75,14 @@ impl Scene {
 
     /// The post step, run to its end.
     fn post(&self, job: &mut Job, state: &BTreeMap<String, String>) -> Told {
+        ended(&mut self.start_post(job, state))
+    }
+
+    fn start_post(&self, job: &mut Job, state: &BTreeMap<String, String>) -> Running {
         let image = self.user.image();
         let inputs = self.user.inputs(&[("image", image.as_str())]);
         let post = job.start_post(&self.image, self.stage().bed.name(), &inputs, state);
-        ended(&mut post.expect("the post step starts"))
+        post.expect("the post step starts")
     }
 
     /// The same as under `act`, where the workflow gives the token itself.

@@ -1,8 +1,11 @@
 //! The post step after a step that could not say how it ended, and after one that could.
 
-use kit::bed::AppImage;
+use std::time::Instant;
 
-use super::{Scene, ended};
+use kit::bed::AppImage;
+use kit::github::Fault;
+
+use super::{ENDS_WITHIN, Scene, ended};
 use crate::action::agree::agree;
 use crate::stage::Setting;
 
@@ -35,7 +38,7 @@ fn without_state_it_finds_the_deployment_of_a_step_that_died() {
     // At GitHub, and where that was never told, at the agent.
     for told_to_github in [true, false] {
         if !told_to_github {
-            scene.user.github.fail("POST", "/deployments", kit::github::Fault::Invalid, 1);
+            scene.user.github.fail("POST", "/deployments", Fault::Invalid, 1);
         }
         let mut step = scene.start_at(&sha);
         step.says(&scene, "gate    …");
@@ -66,7 +69,30 @@ fn after_the_switch_it_waits_for_the_end_of_a_step_that_died() {
     assert_eq!(post.code, 0, "{}", post.stdout);
     scene.assert_comment("Deployed to");
     assert_eq!(scene.states(), ["in_progress", "success"], "{}", post.stdout);
+    let told = scene.user.github.deployments().remove(0).1;
+    assert_eq!(told.last().map(|last| &last["environment_url"]), Some(&"http://app.test/".into()));
+    assert!(scene.comment().contains("[Open](http://app.test/)"), "{}", scene.comment());
     scene.stage().assert_serves("v2");
+}
+
+#[test]
+fn a_signal_ends_a_post_step_that_gets_no_answer() {
+    let scene = Scene::held_after_the_switch("120s");
+    let mut step = scene.start(&AppImage::version("v2"));
+    step.says(&scene, "traffic goes to the new version");
+    let state = step.dies().state;
+    for method in ["GET", "POST", "PATCH"] {
+        scene.user.github.fail(method, "", Fault::Hanging, 100);
+    }
+    let mut post = scene.start_post(&mut step.job, &state);
+    let following = || post.said().contains("the switch began, so the agent finishes the deployment");
+    scene.stage().wait("the post step to follow the agent", following);
+    let begun = Instant::now();
+    post.signal("TERM").expect("a signal");
+    let told = ended(&mut post);
+    assert!(begun.elapsed() <= ENDS_WITHIN, "{:?}\n{}", begun.elapsed(), told.stdout);
+    assert_eq!(told.code, 0, "a post step fails no job: {}", told.stdout);
+    assert!(told.stdout.contains("::warning::cancelled while something did not answer"), "{}", told.stdout);
 }
 
 #[test]
