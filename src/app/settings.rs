@@ -78,7 +78,9 @@ fn environment(config: Option<&Config>, inputs: &Inputs) -> Result<EnvName, Fail
     match known.as_slice() {
         [only] => Ok((*only).clone()),
         _ => Err(Failure::new(Reason::Usage, "the input `environment` is not set").hint(match known.as_slice() {
-            [] => "name it under `with:`, for example `environment: production`".to_owned(),
+            [] => "check out a repository with a deploy.yml before this step, or name it under `with:`, for example \
+                   `environment: production`"
+                .to_owned(),
             known => format!("name one of {}", list(known)),
         })),
     }
