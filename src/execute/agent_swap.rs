@@ -150,7 +150,7 @@ impl Watch {
         }
         if finish.is_none() && page.done {
             let deployment = cx.agent.deployment(&self.id).await?;
-            finish = Finish::of_deployment(&deployment);
+            finish = Finish::of_deployment(&deployment, &mut cx.events);
         }
         Ok(finish)
     }

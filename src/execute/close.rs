@@ -74,7 +74,7 @@ pub async fn follow(agent: &AgentClient, id: &DeploymentId, events: &mut Emitter
             events.pass(stamped.at, stamped.event);
         }
         if finish.is_none() && page.done {
-            finish = Finish::of_deployment(&agent.deployment(id).await?);
+            finish = Finish::of_deployment(&agent.deployment(id).await?, events);
         }
         if finish.is_some() || page.done {
             return Ok(finish);

@@ -1,5 +1,6 @@
 //! How a deployment ended, and what that means for the exit code.
 
+use super::Emitter;
 use crate::agent_api::Deployment;
 use crate::domain::{Reason, one_line};
 use crate::event::{DeployEvent, Outcome};
@@ -28,10 +29,14 @@ impl Finish {
         Some(Self { outcome: *outcome, reason: *reason, message: message.clone(), hint: hint.clone() })
     }
 
-    /// From the deployment itself, where the stream's last event is of a kind that this version does not know.
-    pub(super) fn of_deployment(deployment: &Deployment) -> Option<Self> {
+    /// From the deployment itself, where the stream's last event is of a kind that this version does not know. That event
+    /// is told in its place: whoever reports it has to know the end.
+    pub(super) fn of_deployment(deployment: &Deployment, events: &mut Emitter) -> Option<Self> {
         let outcome = deployment.outcome?;
         let message = format!("deployment `{}` ended as `{}`", deployment.id, outcome.as_str());
+        let image = matches!(outcome, Outcome::Deployed | Outcome::Unchanged).then(|| deployment.image.clone());
+        let (reason, hint, release) = (None, None, None);
+        events.tell(DeployEvent::Finished { outcome, reason, message: message.clone(), hint, release, image });
         Some(Self { outcome, reason: None, message, hint: None })
     }
 

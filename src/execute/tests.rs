@@ -187,7 +187,10 @@ async fn an_unknown_outcome_is_no_success() {
 #[tokio::test]
 async fn an_end_without_its_event_is_looked_up() {
     let run = Run::new(Script { polls: [Poll::Done].into(), ..Script::default() }).await;
-    let failure = run.go().await.0.unwrap().unwrap().to_failure().unwrap();
+    let (end, told) = run.go().await;
+    let failure = end.unwrap().unwrap().to_failure().unwrap();
+    let last = told.last().map(|stamped| &stamped.event);
+    assert!(matches!(last, Some(DeployEvent::Finished { outcome: Outcome::RolledBack, .. })), "{told:?}");
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::RolledBack, "deployment `d-1` ended as `rolled_back`"));
 }
 

@@ -40,11 +40,15 @@ pub fn comment(story: &Story) -> String {
     format!("{marker}\n{}", body(story, room))
 }
 
-/// Whether a comment of ours says that this run goes on, or that its end is not known: then somebody has to tell the end.
-pub(super) fn is_open(comment: &str, run_url: &str) -> bool {
+/// Whether a comment of ours says that its run goes on, or that its end is not known: then somebody has to tell the end.
+pub(super) fn is_open(comment: &str) -> bool {
     let headline = comment.lines().find_map(|line| line.strip_prefix("### ")).unwrap_or_default();
-    let open = [RUNNING, LET_GO, LOST].iter().any(|begin| headline.starts_with(begin));
-    open && comment.contains(&format!("[Run]({})", link(run_url)))
+    [RUNNING, LET_GO, LOST].iter().any(|begin| headline.starts_with(begin))
+}
+
+/// Whether a comment of ours is about the run with this page.
+pub(super) fn is_of(comment: &str, run_url: &str) -> bool {
+    comment.contains(&format!("[Run]({})", link(run_url)))
 }
 
 /// The report without the marker, at most `room` characters.

@@ -112,6 +112,16 @@ impl Story {
         }
     }
 
+    /// Whether the run has something to say that another run's comment must make room for: a plan or a failure that ended
+    /// it, or a deployment. One that another deployment keeps waiting has not, nor one that still looks.
+    pub(super) fn takes_over(&self) -> bool {
+        let busy = |told: &Told| told.kind == Kind::Busy;
+        match &self.ended {
+            Some(ended) => !ended.failure.as_ref().is_some_and(busy),
+            None => self.model.deployment.is_some(),
+        }
+    }
+
     /// Whether the build is what failed.
     pub(super) fn build_failed(&self) -> bool {
         let told = self.ended.as_ref().and_then(|ended| ended.failure.as_ref());

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::super::comment::{comment, is_open, marker};
+use super::super::comment::{comment, is_of, is_open, marker};
 use super::super::{Files, Story, summary};
 use super::voice::end;
 use super::{CommentOn, Run};
@@ -100,7 +100,7 @@ impl Late {
     async fn open_comment(&mut self, github: &GitHub, story: &Story) -> Result<Option<CommentId>, GitHubError> {
         let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
         let found = github.comment(on, &marker(story)).await?;
-        Ok(found.filter(|found| is_open(&found.text, &story.run_url)).map(|found| found.id))
+        Ok(found.filter(|found| is_open(&found.text) && is_of(&found.text, &story.run_url)).map(|found| found.id))
     }
 
     async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {

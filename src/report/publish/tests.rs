@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::{Reason, Secret};
 use crate::event::{DeployEvent, Outcome, Phase};
 use crate::failure::Failure;
+use crate::report::comment;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -83,6 +84,23 @@ fn states(double: &GitHubDouble) -> Vec<String> {
     let deployments = double.deployments();
     let statuses = deployments.iter().flat_map(|(_, statuses)| statuses);
     statuses.map(|status| status["state"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_run_that_is_kept_waiting_leaves_the_comment_to_the_one_that_deploys() {
+    let double = GitHubDouble::start().unwrap();
+    let other = Story { run_url: "https://github.example/badgery/shop/actions/runs/8".to_owned(), ..story() };
+    let text = comment(&other);
+    double.comment(7, VIEWER, &text);
+    let only = || double.comments(7).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    let busy = Failure::new(Reason::Busy, "another deployment runs");
+    let publisher = Publisher::begin(client(&double), run_on(seven()), Files::default(), story());
+    let ending = Ending { changed: false, nothing_to_do: false, failure: Some(&busy) };
+    assert_eq!(sentences(publisher.finish(&ending, LIMIT).await), [] as [&str; 0]);
+    assert_eq!(only(), [text]);
+    let failure = Failure::new(Reason::NeverHealthy, "no");
+    run(&double, seven(), Outcome::RolledBack, Some(&failure)).await;
+    assert!(only()[0].contains("/runs/9"), "{:?}", only());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What is said at GitHub: the comment and the deployment. What is refused in between is tried once more at the end.
 
-use super::super::comment::{comment, marker};
+use super::super::comment::{comment, is_of, is_open, marker};
 use super::super::story::{Story, Verdict};
 use super::{CommentOn, Run, Unreported};
 use crate::clients::github::{
@@ -97,16 +97,9 @@ impl Comment {
         if text == self.last {
             return;
         }
-        let said = match self.pull_request(github, story).await {
-            Ok(None) => return,
-            Ok(Some(on)) => {
-                let marker = marker(story);
-                github.upsert_comment(on, &marker, &text, self.known).await
-            }
-            Err(error) => Err(error),
-        };
-        match said {
-            Ok(id) => {
+        match self.put(github, story, &text).await {
+            Ok(None) => {}
+            Ok(Some(id)) => {
                 self.known = Some(id);
                 self.last = text;
                 // What went wrong on the way was made good.
@@ -117,6 +110,20 @@ impl Comment {
                 note(&mut self.trouble, "the comment on the pull request is not up to date", &error);
             }
         }
+    }
+
+    /// Nothing where there is no pull request, or where another run's deployment is still being told.
+    async fn put(&mut self, github: &GitHub, story: &Story, text: &str) -> Result<Option<CommentId>, GitHubError> {
+        let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
+        let marker = marker(story);
+        if self.known.is_none() && !story.takes_over() {
+            let found = github.comment(on, &marker).await?;
+            if found.as_ref().is_some_and(|found| is_open(&found.text) && !is_of(&found.text, &story.run_url)) {
+                return Ok(None);
+            }
+            self.known = found.map(|found| found.id);
+        }
+        github.upsert_comment(on, &marker, text, self.known).await.map(Some)
     }
 
     async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {
