@@ -1,14 +1,9 @@
 //! A text file of the checkout: whoever opened the pull request wrote it, and chose what it is.
 
-use std::fs::OpenOptions;
-use std::io::{Error, ErrorKind, Read, Result};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+use crate::clients::bounded;
 
 /// Reads `name` below `workspace`, where it is a file there and not a way out.
 ///
@@ -20,18 +15,7 @@ pub(super) fn read(workspace: &Path, name: &str) -> Result<String> {
     if !path.starts_with(&workspace) {
         return Err(Error::new(ErrorKind::PermissionDenied, "it leads out of the checkout"));
     }
-    // A pipe without a writer would be waited for.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut text = String::new();
-    file.take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} MiB", LARGEST >> 20)));
-    }
-    Ok(text)
+    bounded::read(&path)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Git's ignore rules, said in Docker's: which untracked files are nobody's change.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
+use crate::clients::bounded;
 use crate::clients::docker::{Ignore, IgnoreError};
 
 /// The rules that hold for these paths, relative to the root of the checkout. `exclude` is git's own file of them.
@@ -12,7 +12,7 @@ pub(super) fn rules(root: &Path, exclude: &Path, paths: &[&str]) -> Result<Ignor
     for path in paths {
         folders.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
     }
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &Path| bounded::read(path).unwrap_or_default();
     let mut rules = translated("", &read(exclude));
     // Outer folders come first: the last rule that matches decides.
     for folder in &folders {

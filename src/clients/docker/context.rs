@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ignore::{Ignore, IgnoreError, clean};
+use crate::clients::bounded;
 
 mod tar;
 
@@ -105,7 +106,7 @@ impl BuildContext {
         }
         let own = format!("{dockerfile_path}.dockerignore");
         let ignore_file = if dir.join(&own).is_file() { own } else { ".dockerignore".to_owned() };
-        let ignore = match fs::read_to_string(dir.join(&ignore_file)) {
+        let ignore = match bounded::read(&dir.join(&ignore_file)) {
             Ok(text) => {
                 Ignore::parse(&text).map_err(|source| ContextError::Ignore { file: ignore_file.clone(), source })?
             }

@@ -99,3 +99,22 @@ async fn another_tar_reads_what_is_written() {
     assert_eq!(fs::metadata(out.path().join("empty")).expect("empty").mode() & 0o7777, 0o751);
     assert_eq!(fs::read_link(out.path().join("link")).expect("link").to_string_lossy(), "b".repeat(120));
 }
+
+#[test]
+fn an_ignore_file_is_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let ignore = dir.path().join(".dockerignore");
+    for make in [
+        (|path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()) as fn(&Path),
+        |path| std::fs::write(path, "# padding\n".repeat(200 * 1024)).unwrap(),
+        |path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap()
+        },
+    ] {
+        make(&ignore);
+        let listed = BuildContext::list(dir.path(), "Dockerfile", LARGEST);
+        assert!(matches!(listed, Err(ContextError::Io { .. })), "{listed:?}");
+        std::fs::remove_file(&ignore).unwrap();
+    }
+}
