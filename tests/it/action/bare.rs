@@ -13,25 +13,33 @@ use kit::github::GitHubDouble;
 use kit::runner::{Job, Told};
 use tempfile::TempDir;
 
+use super::agree::agree;
+
 /// The commit of every event, unless its payload says another.
 pub(super) const SHA: &str = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
 /// What hostile texts give as a property.
 pub(super) const HOSTILE: &str = "pwned";
 
-/// A checkout, GitHub's double, and one door for agent, registry and engine that counts who knocks.
+/// A checkout, GitHub's double, one door for agent and registry, and one for the engine.
 pub(super) struct Bare {
     machine: Machine,
     dir: TempDir,
     github: GitHubDouble,
-    door: String,
-    knocks: Arc<AtomicUsize>,
+    door: Door,
+    engine: Door,
     runs: Cell<u64>,
 }
 
-impl Bare {
-    pub(super) fn new() -> Self {
+/// Nobody is behind it; it counts who knocks.
+struct Door {
+    address: String,
+    knocks: Arc<AtomicUsize>,
+}
+
+impl Door {
+    fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let door = listener.local_addr().expect("an address").to_string();
+        let address = listener.local_addr().expect("an address").to_string();
         let knocks = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&knocks);
         thread::spawn(move || {
@@ -39,10 +47,20 @@ impl Bare {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         });
+        Self { address, knocks }
+    }
+
+    fn knocks(&self) -> usize {
+        self.knocks.load(Ordering::SeqCst)
+    }
+}
+
+impl Bare {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         fs::create_dir(dir.path().join("workspace")).expect("a folder");
         let (machine, github) = (Machine::find().expect("a machine"), GitHubDouble::start().expect("GitHub's double"));
-        Self { machine, dir, github, door, knocks, runs: Cell::new(0) }
+        Self { machine, dir, github, door: Door::new(), engine: Door::new(), runs: Cell::new(0) }
     }
 
     /// The checkout.
@@ -53,16 +71,22 @@ impl Bare {
     /// The whole run for a snapshot.
     pub(super) fn shown(&self, told: &Told) -> String {
         let text = format!("exit {}\n{}--\n{}", told.code, told.stdout, told.stderr);
-        text.replace(&self.door, "door")
+        let text = text.replace(&self.door.address, "door").replace(&self.engine.address, "engine");
+        // How a connection breaks off is the system's choice.
+        let cut = |line: &str| match line.split_once("tcp://engine does not answer: ") {
+            Some((said, _)) => format!("{said}tcp://engine does not answer: ...\n"),
+            None => format!("{line}\n"),
+        };
+        text.lines().map(cut).collect()
     }
 
     /// Inputs that need no file: an environment at the door. There is no key, so whatever is taken on ends there.
     pub(super) fn place(&self) -> [(String, String); 4] {
         [
             ("environment", "production".to_owned()),
-            ("agent-url", format!("http://{}", self.door)),
+            ("agent-url", format!("http://{}", self.door.address)),
             ("service", "web".to_owned()),
-            ("image", format!("{}/hello", self.door)),
+            ("image", format!("{}/hello", self.door.address)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
     }
@@ -80,20 +104,30 @@ impl Bare {
         let dir = self.dir.path().join(format!("run-{id}"));
         let mut job = Job::new(&self.machine, &dir, &self.workspace(), &self.github.url(), id).expect("a job");
         job.raw_event(event, payload, SHA).expect("an event");
-        job.set("DOCKER_HOST", &format!("tcp://{}", self.door));
+        job.set("DOCKER_HOST", &format!("tcp://{}", self.engine.address));
         for (name, value) in variables {
             job.set(name, value);
         }
         let told = job.step(Path::new(env!("CARGO_BIN_EXE_deploy-action")), inputs).expect("the step runs");
         assert_no_foreign_command(&told.log());
+        // A log that cannot be set up ends the program before it is the action.
+        if !variables.iter().any(|(name, _)| *name == "DEPLOY_LOG") {
+            agree(&told, &self.github);
+        }
         told
     }
 
-    /// Neither GitHub nor agent, registry or engine heard of it.
+    /// Neither GitHub nor agent or registry heard of it.
     #[track_caller]
     pub(super) fn assert_untouched(&self) {
         assert_eq!(self.github.calls(), vec![], "GitHub was called");
-        assert_eq!(self.knocks.load(Ordering::SeqCst), 0, "something was connected to");
+        assert_eq!(self.door.knocks(), 0, "something was connected to");
+    }
+
+    /// Nor was the engine asked of which platform it is.
+    #[track_caller]
+    pub(super) fn assert_engine_untouched(&self) {
+        assert_eq!(self.engine.knocks(), 0, "the engine was connected to");
     }
 }
 

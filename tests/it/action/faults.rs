@@ -7,6 +7,7 @@ use std::time::Duration;
 use kit::bed::AppImage;
 use kit::github::{Fault, GitHubDouble};
 
+use super::agree::agree;
 use super::site::{Left, SHA, Site};
 use super::user::{PROGRAM, push};
 
@@ -140,4 +141,5 @@ fn a_hanging_github_is_not_waited_for_before_the_end() {
     assert!(!site.user.github.calls().is_empty(), "GitHub was asked before");
     let told = step.join().expect("the step ends");
     assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+    agree(&told, &site.user.github);
 }

@@ -65,6 +65,7 @@ fn mistakes_are_told_before_anything_is_touched() {
         all.push_str(&format!("=== {what}\n{}", bare.shown(&told)));
     }
     bare.assert_untouched();
+    bare.assert_engine_untouched();
     insta::assert_snapshot!(all);
 }
 
@@ -80,6 +81,7 @@ fn what_runners_add_is_no_mistake() {
     assert_eq!(told.code, 13, "{}", told.log());
     assert!(told.stdout.contains("error: there is no agent key"), "{}", told.log());
     bare.assert_untouched();
+    bare.assert_engine_untouched();
 }
 
 #[test]
@@ -97,6 +99,7 @@ fn a_hostile_configuration_is_shown_harmless() {
         all.push_str(&format!("=== {}\n{}", text.escape_debug(), bare.shown(&told)));
     }
     bare.assert_untouched();
+    bare.assert_engine_untouched();
     insta::assert_snapshot!(all);
 }
 
@@ -125,5 +128,6 @@ fn a_runners_variables_bring_no_command_in() {
         all.push_str(&format!("=== {name}\n{}", bare.shown(&told)));
     }
     bare.assert_untouched();
+    bare.assert_engine_untouched();
     insta::assert_snapshot!(all);
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use kit::act::Act;
 use kit::bed::{Output, Registry};
 
+use super::agree::agree_in_act;
 use super::user::{TOKEN, User, pull_request};
 
 /// Whom `github.actor` and `github.token` of a run name, as htpasswd has them.
@@ -52,7 +53,9 @@ impl Copied {
         let url = self.user.github.url();
         let arguments = [&["--actor", "eve"], arguments].concat();
         let variables = [("GITHUB_API_URL", url.as_str())];
-        self.act.run(name, &arguments, &self.user.repository, &secrets, &variables).expect("act runs")
+        let ran = self.act.run(name, &arguments, &self.user.repository, &secrets, &variables).expect("act runs");
+        agree_in_act(&ran, &self.user.github, Some(7));
+        ran
     }
 
     fn pull_request(&self, head: &str) -> String {
