@@ -5,26 +5,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::agent_access::{connect, credential, key};
 use super::deploy::telling;
 use super::early;
 use super::image::{self, Source};
-use super::load::Connected;
 use super::settings::Settings;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
-use crate::agent_api::{PullCredential, Wanted};
-use crate::clients::agent::AgentClient;
-use crate::clients::registry::is_for;
-use crate::domain::{IdempotencyKey, Reason, Redact, one_line};
+use super::telling::{Telling, hidden, secrets};
+use crate::agent_api::Wanted;
+use crate::domain::{Reason, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running, address, running};
-use crate::plan::{Plan, Step, render};
-use crate::report::{self, Annotation, Ended, Ending, Out, Publisher, Story, Unreported, annotation};
-use crate::signing::AgentKey;
-use crate::trigger::{Inputs, Verb, masks, redact, value_masks};
+use crate::plan::render;
+use crate::report::{Ended, Ending, Groups, Out, Publisher, Story, Unreported};
+use crate::trigger::{Verb, masks, value_masks};
 
 /// Longest wait for GitHub after the deployment ended: with all around it, a run takes at most 30 s longer.
 const REPORTING: Duration = Duration::from_secs(28);
@@ -53,13 +51,14 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let mut publisher = begin(&task, vars);
-    let mut nothing_to_do = false;
+    let mut telling = Telling { publisher: begin(&task, vars), groups: Groups::default(), nothing_to_do: false };
     let result = tokio::select! {
         biased;
-        result = work(&task, env, &cancel, &mut publisher, &mut nothing_to_do) => result,
+        result = work(&task, env, &cancel, &mut telling) => result,
         () = cancel.first_and(WORKING_CANCELLED) => Err(left()),
     };
+    let Telling { publisher, mut groups, nothing_to_do } = telling;
+    Out.text(&groups.close());
     let ending = Ending { changed: publisher.story().model.changed(), nothing_to_do, failure: result.as_ref().err() };
     let last = Story { ended: Some(Ended::of(&ending)), ..publisher.story().clone() };
     let unreported = tokio::select! {
@@ -93,21 +92,10 @@ fn begin(task: &Task, vars: &BTreeMap<String, String>) -> Publisher {
 }
 
 /// Image, plan, deployment: each told as it happens.
-async fn work(
-    task: &Task,
-    env: &Env,
-    cancel: &Cancel,
-    publisher: &mut Publisher,
-    nothing_to_do: &mut bool,
-) -> Result<(), Failure> {
+async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
     if commit.from_fork {
-        preview(
-            task,
-            publisher,
-            image::origin(settings, inputs, commit, context, env).await?,
-            Running::NotAsked(NO_KEY),
-        );
+        preview(task, told, image::origin(settings, inputs, commit, context, env).await?, Running::NotAsked(NO_KEY));
         return Ok(());
     }
     let deadline = Instant::now() + inputs.timeout;
@@ -126,26 +114,26 @@ async fn work(
     };
     let (status, source) = bounded(looking, deadline, cancel).await?;
     if let Some(url) = address(&status) {
-        publisher.address(url);
+        told.publisher.address(url);
     }
     let want = match source {
         None => Wanted::Rollback,
         Some(Source::Known(image)) => Wanted::Image(image),
         Some(Source::Wanted(wanted)) if task.only_looks() => {
-            preview(task, publisher, wanted.origin(commit), Running::Known(running(&status)));
+            preview(task, told, wanted.origin(commit), Running::Known(running(&status)));
             return Ok(());
         }
         Some(Source::Wanted(wanted)) => {
             let making = wanted.make(commit, context, env, deadline, &mut events, cancel);
-            Wanted::Image(telling(making, &mut reader, |event| tell(publisher, event)).await?)
+            Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
         }
     };
     let planned = bounded(connected.plan(&want), deadline, cancel).await?;
-    Out.text(&render::text(&planned.report));
-    publisher.plan(&planned.report);
+    told.text(&render::text(&planned.report));
+    told.publisher.plan(&planned.report);
     state::keep_plan(vars, &planned.report);
     let plan = planned.executable()?;
-    *nothing_to_do = !planned.report.changed;
+    told.nothing_to_do = !planned.report.changed;
     if plan.steps.is_empty() || task.only_looks() {
         return Ok(());
     }
@@ -159,38 +147,14 @@ async fn work(
         requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
         credential: credential(inputs, env, &want)?,
     };
-    let told = |stamped: &Stamped| {
+    let tell = |stamped: &Stamped| {
         if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
             state::keep_deployment(vars, deployment);
         }
-        tell(publisher, &hidden(stamped, &redact));
+        told.event(&hidden(stamped, &redact));
     };
-    let finish = telling(execute::run(plan, &mut cx), &mut reader, told).await?;
+    let finish = telling(execute::run(plan, &mut cx), &mut reader, tell).await?;
     finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
-}
-
-/// What was given for this run and must not be shown.
-pub(super) fn secrets(vars: &BTreeMap<String, String>, env: &Env) -> Redact {
-    let mut redact = redact(vars);
-    env.secrets().for_each(|secret| redact.hide(secret));
-    redact
-}
-
-/// What a container says goes into the comment too, where no runner hides anything. A build's lines come without secrets.
-pub(super) fn hidden(stamped: &Stamped, redact: &Redact) -> Stamped {
-    let mut stamped = stamped.clone();
-    if let DeployEvent::Diagnosis { container } = &mut stamped.event {
-        container.error.iter_mut().chain(&mut container.log).for_each(|text| *text = redact.text(text));
-    }
-    stamped
-}
-
-fn tell(publisher: &mut Publisher, stamped: &Stamped) {
-    Out.text(&report::lines(stamped));
-    if let DeployEvent::Problem { file, line, message } = &stamped.event {
-        Out.text(&annotation(&Annotation { file: Some(file), line: *line, title: "build", message }));
-    }
-    publisher.event(stamped);
 }
 
 /// Reads end at a signal and at the deadline.
@@ -210,7 +174,7 @@ async fn bounded<T>(
 }
 
 /// Tells what is known where there can be no plan.
-fn preview(task: &Task, publisher: &mut Publisher, image: Origin, running: Running) {
+fn preview(task: &Task, told: &mut Telling, image: Origin, running: Running) {
     let Settings { app, environment, target, .. } = &task.settings;
     let preview = Preview {
         app: app.clone(),
@@ -220,100 +184,6 @@ fn preview(task: &Task, publisher: &mut Publisher, image: Origin, running: Runni
         image,
         running,
     };
-    Out.text(&render::preview_text(&preview));
-    publisher.preview(preview);
-}
-
-pub(super) fn connect(task: &Task, env: &Env) -> Result<Connected, Failure> {
-    let missing = || {
-        Failure::new(Reason::KeyInvalid, "there is no agent key: the input `agent-key` is not set")
-            .hint("keep the key as a secret and give it as `agent-key: ${{ secrets.DEPLOY_AGENT_KEY }}`")
-    };
-    let text = task.inputs.agent_key.as_ref().or(env.agent_key.as_ref()).ok_or_else(missing)?;
-    let key = AgentKey::parse(text.expose()).map_err(|error| {
-        Failure::new(Reason::KeyInvalid, "the input `agent-key` holds no agent key")
-            .because(error)
-            .hint("make one on the host with `deploy-action agent keygen`")
-    })?;
-    let Settings { app, environment, target, .. } = &task.settings;
-    let client = AgentClient::new(target.agent.clone(), key)?;
-    Ok(Connected { app: app.clone(), name: environment.clone(), target: target.clone(), client })
-}
-
-/// With which the agent pulls: what was given for this run, not what a docker config holds of others. A login for another
-/// registry stays here: the agent would send it to the image's.
-fn credential(inputs: &Inputs, env: &Env, want: &Wanted) -> Result<Option<PullCredential>, Failure> {
-    let Some((username, password)) = inputs.registry_username.clone().zip(inputs.registry_password.clone()) else {
-        return env.pull_credential();
-    };
-    let fits = match (&inputs.registry, want) {
-        (None, _) => true,
-        (Some(registry), Wanted::Image(image)) => is_for(registry, image.repository()),
-        // Of an image that the host has nothing is pulled.
-        (Some(_), Wanted::Rollback) => false,
-    };
-    Ok(fits.then_some(PullCredential { username, password }))
-}
-
-/// The same for a job that runs twice by mistake; another for a repeated run, for another image, and for another state
-/// that was planned for.
-fn key(task: &Task, plan: &Plan, want: &Wanted) -> Result<IdempotencyKey, Failure> {
-    let what = match want {
-        Wanted::Image(image) => image.digest().short(),
-        Wanted::Rollback => "rollback",
-    };
-    let seen =
-        plan.steps.iter().map(|Step::AgentSwap(swap)| swap.expected_revision.as_str()).next().unwrap_or_default();
-    let key = format!("{}{what}:{seen}:{}", task.key_begins(), task.settings.target.service);
-    key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sent(registry: &str, repository: &str) -> bool {
-        let vars = [("REGISTRY", registry), ("REGISTRY-USERNAME", "acme"), ("REGISTRY-PASSWORD", "word")];
-        let vars = vars.map(|(name, value)| (format!("INPUT_{name}"), value.to_owned()));
-        let image = format!("{repository}@sha256:{}", "ab".repeat(32)).parse().unwrap();
-        let inputs = Inputs::read(&vars.into()).unwrap();
-        credential(&inputs, &Env::default(), &Wanted::Image(image)).unwrap().is_some()
-    }
-
-    #[test]
-    fn a_login_goes_only_to_the_registry_that_it_is_for() {
-        for (registry, repository) in [
-            ("", "ghcr.io/acme/web"),
-            ("ghcr.io", "ghcr.io/acme/web"),
-            ("docker.io", "acme/web"),
-            ("index.docker.io", "docker.io/acme/web"),
-            ("docker.io", "registry-1.docker.io/acme/web"),
-            ("registry.example:5000", "registry.example:5000/web"),
-        ] {
-            assert!(sent(registry, repository), "{registry} is of {repository}");
-        }
-        for (registry, repository) in [
-            ("docker.io", "ghcr.io/acme/web"),
-            ("ghcr.io", "acme/web"),
-            ("registry.example", "registry.example:5000/web"),
-            ("example", "registry.example/web"),
-        ] {
-            assert!(!sent(registry, repository), "{registry} is not of {repository}");
-        }
-    }
-
-    #[test]
-    fn a_containers_words_are_told_without_secrets() {
-        let event = serde_json::json!({
-            "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "diagnosis", "container": {
-                "name": "web-1", "state": "exited", "error": "exec canary-token", "log": ["with canary-token", "plain"],
-            }
-        });
-        let mut redact = Redact::default();
-        redact.hide("canary-token");
-        let told = hidden(&serde_json::from_value(event).unwrap(), &redact);
-        let DeployEvent::Diagnosis { container } = told.event else { panic!("another kind") };
-        assert_eq!(container.error.as_deref(), Some("exec ***"));
-        assert_eq!(container.log, ["with ***", "plain"]);
-    }
+    told.text(&render::preview_text(&preview));
+    told.publisher.preview(preview);
 }

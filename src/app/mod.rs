@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod agent_access;
 mod checked_out;
 mod deploy;
 mod early;
@@ -12,6 +13,7 @@ mod post;
 mod settings;
 mod state;
 mod task;
+mod telling;
 mod views;
 
 use std::process::ExitCode;

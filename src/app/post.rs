@@ -11,12 +11,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use self::find::{Found, Left, find};
-use super::action::{NO_VARS, REPORTING_CANCELLED, connect, hidden, secrets};
+use super::action::{NO_VARS, REPORTING_CANCELLED};
+use super::agent_access::connect;
 use super::deploy::telling;
 use super::early;
 use super::load::Connected;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
+use super::telling::{hidden, secrets};
 use crate::domain::{DeploymentId, EnvName, HttpUrl, Reason, Redact, one_line};
 use crate::env::Env;
 use crate::execute::{self, Cancel, Finish};

@@ -135,8 +135,11 @@ impl Bare {
 /// lines at a lone carriage return too.
 #[track_caller]
 pub(super) fn assert_no_foreign_command(log: &str) {
-    const OURS: [&str; 5] = [
+    const OURS: [&str; 8] = [
         "::add-mask::",
+        "::group::Build",
+        "::group::Last lines of the containers",
+        "::endgroup::",
         "::error file=",
         "::error title=failed (",
         "::error title=production%3A ",
