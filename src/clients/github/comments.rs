@@ -48,6 +48,7 @@ impl GitHub {
 
     /// Edits the comment of that number, or the one that is ours (written by the token's owner, first line `marker`), or
     /// creates it. `body` begins with `marker` and a line break. Edits are repeated, a creation only where it was lost.
+    /// `None` where the one that is found is to be left alone.
     ///
     /// # Errors
     /// It was refused, or GitHub does not answer.
@@ -57,16 +58,20 @@ impl GitHub {
         marker: &str,
         body: &str,
         known: Option<CommentId>,
-    ) -> Result<CommentId, GitHubError> {
+        leave: impl Fn(&OurComment) -> bool,
+    ) -> Result<Option<CommentId>, GitHubError> {
         if let Some(known) = known {
             match self.edit_comment(known, body).await {
                 // Somebody deleted it: it is made anew.
                 Err(error) if error.trouble == Trouble::Missing => {}
-                result => return result.map(|()| known),
+                result => return result.map(|()| Some(known)),
             }
         }
         if let Some(found) = self.comment(pull_request, marker).await? {
-            return self.edit_comment(found.id, body).await.map(|()| found.id);
+            if leave(&found) {
+                return Ok(None);
+            }
+            return self.edit_comment(found.id, body).await.map(|()| Some(found.id));
         }
         let call = Call {
             what: "creating the comment",
@@ -76,7 +81,7 @@ impl GitHub {
             permission: WRITE,
         };
         let find = || async { Ok(self.comment(pull_request, marker).await?.map(|found| found.id)) };
-        self.create(&call, id, find).await
+        self.create(&call, id, find).await.map(Some)
     }
 
     /// Replaces a comment's text. Repeated.

@@ -5,7 +5,7 @@ use super::super::story::{Story, Verdict};
 use super::{CommentOn, Run, Unreported};
 use crate::clients::github::{
     CommentId, DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, GitHub, GitHubError,
-    NewDeployment, Trouble,
+    NewDeployment, OurComment, Trouble,
 };
 use crate::domain::PrNumber;
 
@@ -115,15 +115,9 @@ impl Comment {
     /// Nothing where there is no pull request, or where another run's deployment is still being told.
     async fn put(&mut self, github: &GitHub, story: &Story, text: &str) -> Result<Option<CommentId>, GitHubError> {
         let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
-        let marker = marker(story);
-        if self.known.is_none() && !story.takes_over() {
-            let found = github.comment(on, &marker).await?;
-            if found.as_ref().is_some_and(|found| is_open(&found.text) && !is_of(&found.text, &story.run_url)) {
-                return Ok(None);
-            }
-            self.known = found.map(|found| found.id);
-        }
-        github.upsert_comment(on, &marker, text, self.known).await.map(Some)
+        let of_another = |found: &OurComment| is_open(&found.text) && !is_of(&found.text, &story.run_url);
+        let leave = |found: &OurComment| !story.takes_over() && of_another(found);
+        github.upsert_comment(on, &marker(story), text, self.known, leave).await
     }
 
     async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {
