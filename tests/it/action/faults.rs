@@ -110,7 +110,10 @@ fn a_github_that_is_down_takes_nothing_from_a_deployment() {
         let left = site.deploy(&down);
         assert!(left.comments.is_empty(), "{fault:?}: {}", left.shown());
         let unreported = left.unreported();
-        assert_eq!(unreported.len(), 2, "comment and deployment: {fault:?}: {}", left.shown());
+        // Where each call takes as long as it may, the time for the report can be over before the last of them.
+        let out_of_time = fault == Fault::Hanging && unreported.iter().all(|what| what.contains("the whole report"));
+        let expected = if out_of_time { 1 } else { 2 };
+        assert_eq!(unreported.len(), expected, "comment and deployment: {fault:?}: {}", left.shown());
         // The deployment's own end, not GitHub's.
         site.usual = failed.took;
         site.fresh(&down);
