@@ -18,7 +18,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 pub use curve::weak_key;
 
 use crate::agent_api::{SCHEME, signed_bytes};
-use crate::domain::Secret;
+use crate::domain::{Secret, hex};
 
 /// First word of a private key's text form.
 const PRIVATE_PREFIX: &str = "deploy-agent-key-v1";
@@ -230,7 +230,7 @@ pub fn parse_public(text: &str) -> Result<[u8; 32], PublicKeyError> {
 /// SHA-256 of a request's body in lower-case hex, as a signature covers it.
 #[must_use]
 pub fn body_hash(body: &[u8]) -> String {
-    digest(&SHA256, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, body).as_ref())
 }
 
 /// 16 fresh random bytes.

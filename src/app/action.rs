@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::SHOWN;
 use super::agent_access::{connect, credential, key};
 use super::deploy::telling;
 use super::early;
@@ -30,8 +31,6 @@ const REPORTING: Duration = Duration::from_secs(28);
 const WORKING_CANCELLED: Duration = Duration::from_secs(5);
 /// When the report ends after the first signal: a runner kills the step 7.5 s after it.
 pub(super) const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
-/// Longest sentence that is printed of an override or an unreported thing, in characters.
-const SHOWN: usize = 500;
 /// Why the plan of a fork's pull request says nothing of what runs.
 const NO_KEY: &str = "the run of a fork has no key for the agent";
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::load;
 use crate::cli::{Files, Format};
-use crate::domain::{IdempotencyKey, Reason};
+use crate::domain::{IdempotencyKey, Reason, hex};
 use crate::env::Env;
 use crate::event::Stamped;
 use crate::execute::{self, Cancel, Context};
@@ -133,6 +133,5 @@ fn show(planned: &Planned, format: Format) {
 fn random_key() -> Result<IdempotencyKey, Failure> {
     let failure = |what: &str| Failure::new(Reason::Bug, format!("no idempotency key can be made: {what}"));
     let bytes = fresh_nonce().map_err(|error| failure("no random bytes").kind(Kind::Preflight).because(error))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("shell-{hex}").parse().map_err(|error| failure("its form").because(error))
+    format!("shell-{}", hex(&bytes)).parse().map_err(|error| failure("its form").because(error))
 }

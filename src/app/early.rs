@@ -6,14 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::state;
+use super::{SHOWN, state};
 use crate::domain::{EnvName, one_line};
 use crate::env::{EnvVar, GITHUB_OUTPUT, GITHUB_STEP_SUMMARY};
 use crate::failure::Failure;
 use crate::report::{Conclusion, Early, Files, Out, failed, last_line};
-
-/// Longest sentence that is printed of an unreported thing, in characters.
-const SHOWN: usize = 500;
 
 /// Writes outputs and summary, and the log's last lines; the post step has nothing to close. `why` is a failure, or a sentence why nothing is done.
 pub(super) fn end(vars: &BTreeMap<String, String>, why: Result<&'static str, &Failure>) {

@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::execute::image::{ImageJob, run};
 use crate::execute::{Cancel, Emitter};
 use crate::failure::{Failure, Kind};
-use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, changed_tag, plan, recipe_hash, tag};
+use crate::plan::image::{BuildMode, BuildSpec, ImagePlan, build_tag, plan, recipe_hash, tag};
 use crate::plan::preview::Origin;
 use crate::report::Out;
 use crate::signing::fresh_nonce;
@@ -130,13 +130,9 @@ pub(super) async fn find(
                 BuildMode::Never => Files::NotUsed,
                 BuildMode::Auto | BuildMode::Always => files::look(&context.workspace, &spec).await?,
             };
-            let tag = if files.are_as_in_commit() {
-                tag(&commit.head, &spec)
-            } else {
-                changed_tag(
-                    &fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the image has no tag").because(error))?,
-                )
-            };
+            let nonce =
+                fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the image has no tag").because(error))?;
+            let tag = build_tag(&commit.head, &spec, files.are_as_in_commit(), nonce);
             // Also of a changed checkout, whose tag nothing has: a login that is refused is told before the build.
             let has = Registry::new(credentials.clone()).digest(&repository, &tag).await?;
             let name = format!("{repository}:{tag}");

@@ -25,6 +25,9 @@ use crate::execute::Cancel;
 use crate::failure::Failure;
 use crate::trigger::Trigger;
 
+/// Longest sentence that is printed, in characters.
+const SHOWN: usize = 500;
+
 /// Runs what the program was started for to its end. What the action and its post step have to say they said themselves.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use self::find::{Found, Left, find};
+use super::SHOWN;
 use super::action::{NO_VARS, REPORTING_CANCELLED};
 use super::agent_access::connect;
 use super::deploy::telling;
@@ -31,8 +32,6 @@ use crate::trigger::{masks, value_masks};
 const LONGEST: Duration = Duration::from_secs(4 * 60);
 /// How long the step before may still speak: it ends within 7 s of the signal that this step follows.
 const OTHER_STEP: Duration = Duration::from_millis(7_500);
-/// Longest sentence that is printed, in characters.
-const SHOWN: usize = 500;
 
 pub(super) async fn run(env: &Env, cancel: &Cancel) {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());

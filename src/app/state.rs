@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use super::SHOWN;
 use crate::domain::{DeploymentId, one_line};
 use crate::env::GITHUB_STATE;
 use crate::plan::PlanReport;
@@ -19,8 +20,6 @@ const SETTLED: &str = "settled";
 const CLOSED: &str = "closed";
 /// Largest plan that is kept, in bytes: the post step gets it as a variable, of which Linux takes 128 KiB.
 const LARGEST_PLAN: usize = 32 * 1024;
-/// Longest sentence that is printed, in characters.
-const SHOWN: usize = 500;
 
 /// The agent took the deployment on.
 pub(super) fn keep_deployment(vars: &BTreeMap<String, String>, id: &DeploymentId) {

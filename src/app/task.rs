@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::{self, Settings};
-use super::{checked_out, payload};
+use super::{SHOWN, checked_out, payload};
 use crate::clients::github::GitHub;
 use crate::config::{self, Config};
 use crate::domain::{EnvName, GitSha, Reason, one_line};
@@ -11,9 +11,6 @@ use crate::failure::Failure;
 use crate::report::{Annotation, CommentOn, Out, Run, Story, annotation};
 use crate::signing::body_hash;
 use crate::trigger::{Commit, Event, GitHubContext, Inputs, Verb, read_event};
-
-/// Longest sentence that is printed, in characters.
-const SHOWN: usize = 500;
 
 /// All that a run is about, read and checked.
 pub(super) struct Task {

@@ -4,6 +4,8 @@
 mod ignored;
 mod index;
 mod place;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

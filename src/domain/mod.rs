@@ -27,4 +27,4 @@ pub use redact::{Redact, SHORTEST_HIDDEN, basic_login, hidden_forms};
 pub use repo::{GitSha, PrNumber, RepoError, RepoSlug};
 pub use secret::Secret;
 pub use span::{SpanError, parse_span, show_span};
-pub use text::{one_line, plain_json};
+pub use text::{hex, one_line, plain_json};

@@ -19,7 +19,7 @@ use crate::plan::AgentSwap;
 /// and the end has to be reported before that.
 const LET_GO: Duration = Duration::from_secs(4);
 /// Pause after a lost connection, and after a page that came at once and was empty.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish, Failure> {
     let deployment = submit(swap, cx).await?;

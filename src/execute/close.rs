@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::agent_swap::passes;
+use super::agent_swap::{PAUSE, passes};
 use super::{Cancel, Emitter, Finish};
 use crate::agent_api::MAX_WAIT;
 use crate::clients::agent::{AgentClient, Cancellation};
@@ -13,8 +13,6 @@ use crate::failure::Failure;
 
 /// How long the agent may be away, as when it is restarted, before its answer is given up.
 const AWAY: Duration = Duration::from_secs(30);
-/// Pause after a lost connection, and after a page that came at once and was empty.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Closes one deployment and tells all its events, from the first. `None` where it still goes on when `until` or a
 /// signal ends the watching.

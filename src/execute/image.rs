@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Cancel, Emitter};
 use crate::clients::docker::{Build, BuildContext, BuildFailed, DockerError, Engine, LARGEST};
 use crate::clients::registry::{Credentials, Registry};
-use crate::domain::{Digest, ImageRef, Reason, Redact, Repository, one_line};
+use crate::domain::{Digest, ImageRef, Reason, Redact, Repository, hex, one_line};
 use crate::event::DeployEvent;
 use crate::failure::{Failure, Kind};
 use crate::plan::image::{BuildSpec, ImagePlan};
@@ -96,7 +96,7 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
     let file = file.to_string_lossy().into_owned();
     // Any number of jobs may build on one engine.
     let nonce = fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the build has no session").because(error))?;
-    let session: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let session = hex(&nonce);
     let build = Build {
         context,
         name: &format!("{}:{tag}", job.repository),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::domain::{Digest, GitSha, ImageRef, Reason, Repository, Secret};
+use crate::domain::{Digest, GitSha, ImageRef, Reason, Repository, Secret, hex};
 use crate::failure::Failure;
 
 /// What to build.
@@ -61,11 +61,16 @@ pub fn tag(commit: &GitSha, spec: &BuildSpec) -> String {
     format!("{commit}-{}", recipe_hash(spec))
 }
 
-/// Names a build of a checkout that somebody changed: of no commit, and never the same twice.
+/// Names a build of files that are not, or cannot be told to be, as in the commit: of no commit, and with 16 fresh random
+/// bytes never the same twice.
+fn changed_tag(nonce: [u8; 16]) -> String {
+    format!("dirty-{}", hex(&nonce[..8]))
+}
+
+/// The tag of a build: the commit's where its files are `as_in_commit`, else one of its own.
 #[must_use]
-pub fn changed_tag(nonce: &[u8]) -> String {
-    let digits: String = nonce.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("dirty-{digits}")
+pub fn build_tag(commit: &GitSha, spec: &BuildSpec, as_in_commit: bool, nonce: [u8; 16]) -> String {
+    if as_in_commit { tag(commit, spec) } else { changed_tag(nonce) }
 }
 
 /// The eight digits of [`tag`], also a label of the image.
@@ -87,7 +92,7 @@ pub fn recipe_hash(spec: &BuildSpec) -> String {
         part(name.as_bytes());
         part(value.as_bytes());
     }
-    digest(&SHA256, &recipe).as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest(&SHA256, &recipe).as_ref()[..4])
 }
 
 /// A relative path without `.` and `..`; `None` where it leads out of where it begins.
@@ -170,7 +175,7 @@ mod tests {
         assert_eq!(same, plain, "the same paths in other words");
         let different: std::collections::BTreeSet<&String> = others.iter().chain([&plain]).collect();
         assert_eq!(different.len(), others.len() + 1);
-        assert_eq!(changed_tag(&[0xab; 16]), "dirty-abababababababab");
+        assert_eq!(changed_tag([0xab; 16]), "dirty-abababababababab");
         let secret = of(|spec| drop(spec.secrets.insert("npm".to_owned(), Secret::new("x".to_owned()))));
         assert_eq!(secret, plain, "a secret leaves no trace in a tag");
     }

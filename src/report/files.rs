@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::outputs::{Output, file};
+use crate::domain::hex;
 use crate::signing::fresh_nonce;
 
 /// The runner's files that take outputs and summary; absent outside of a workflow.
@@ -22,10 +23,8 @@ impl Files {
     pub fn write(&self, outputs: &[Output], summary: &str) -> Vec<String> {
         let mut unwritten = Vec::new();
         if let Some(path) = &self.output {
-            let delimiter =
-                fresh_nonce().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-            let text = match delimiter {
-                Ok(delimiter) => file(outputs, &delimiter).map_err(|error| error.to_string()),
+            let text = match fresh_nonce() {
+                Ok(delimiter) => file(outputs, &hex(&delimiter)).map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             let written = text.and_then(|text| append(path, &text));

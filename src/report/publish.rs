@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::story::{Ended, Story};
 use super::{Ending, Files, outputs, summary};
 use crate::clients::github::{GitHub, GitHubError, Owner, Trouble};
-use crate::domain::{HttpUrl, PrNumber, ServiceName};
+use crate::domain::{GitSha, HttpUrl, PrNumber, ServiceName};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::plan::preview::Preview;
@@ -35,6 +35,19 @@ pub enum CommentOn {
     CommitsOnly,
     /// Nowhere: the commit belongs to no pull request, or to more than one.
     Nothing,
+}
+
+impl CommentOn {
+    /// The pull request, looked for once: what it is found to be stays.
+    async fn pull_request(&mut self, github: &GitHub, commit: &GitSha) -> Result<Option<PrNumber>, GitHubError> {
+        if *self == Self::CommitsOnly {
+            *self = match github.pull_requests_of(commit).await?.as_slice() {
+                [only] => Self::PullRequest(*only),
+                _ => Self::Nothing,
+            };
+        }
+        Ok(if let Self::PullRequest(number) = self { Some(*number) } else { None })
+    }
 }
 
 /// The workflow run, as far as GitHub's deployment names it.

@@ -12,7 +12,7 @@ use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, Service
 use crate::agent::swap::{CancelGate, Job, Swap, members};
 use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
 use crate::clients::docker::{DockerError, RegistryLogin};
-use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName};
+use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName, hex};
 use crate::event::DeployEvent;
 use crate::signing::fresh_nonce;
 
@@ -273,6 +273,5 @@ fn replayed(
 fn new_id() -> Result<DeploymentId, ApiError> {
     let bug = |why: String| refusal(Reason::Bug, why, "report it");
     let bytes = fresh_nonce().map_err(|error| bug(error.to_string()))?;
-    let text: String = bytes[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("d-{text}").parse().map_err(|error: crate::domain::NameError| bug(error.to_string()))
+    format!("d-{}", hex(&bytes[..6])).parse().map_err(|error: crate::domain::NameError| bug(error.to_string()))
 }

@@ -11,7 +11,7 @@ use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, 
 use crate::agent::store::{CompiledRoute, Record};
 use crate::agent_api::{Release, Wanted};
 use crate::clients::docker::Container;
-use crate::domain::Reason;
+use crate::domain::{Reason, hex};
 use crate::event::{DeployEvent, Phase};
 use crate::signing::fresh_nonce;
 
@@ -102,7 +102,7 @@ impl Swap {
     pub(super) fn fresh_proof(&self, release: u64) -> Result<Proof, Fault> {
         let nonce = || -> Result<String, Fault> {
             let bytes = fresh_nonce().map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
-            Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+            Ok(hex(&bytes))
         };
         let mark: String = nonce()?;
         Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]), next: Vec::new() })

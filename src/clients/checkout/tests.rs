@@ -1,17 +1,9 @@
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use super::sample::git;
 use super::*;
 use crate::clients::docker::LARGEST;
-
-fn git(root: &Path, arguments: &[&str]) {
-    let mut command = Command::new("git");
-    command.current_dir(root).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    command.args(["-c", "user.name=Eve", "-c", "user.email=eve@example.com"]).args(arguments);
-    let output = command.output().expect("git");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);

@@ -4,10 +4,10 @@ use std::fmt::Display;
 
 use super::super::comment::{comment, is_of, is_open, marker};
 use super::super::{Files, Story, summary};
+use super::Run;
 use super::voice::end;
-use super::{CommentOn, Run};
 use crate::clients::github::{CommentId, DeploymentNumber, DeploymentStatus, GitHub, GitHubError};
-use crate::domain::{DeploymentId, PrNumber};
+use crate::domain::DeploymentId;
 
 /// What is open.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,19 +98,9 @@ impl Late {
     }
 
     async fn open_comment(&mut self, github: &GitHub, story: &Story) -> Result<Option<CommentId>, GitHubError> {
-        let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
+        let Some(on) = self.run.comment.pull_request(github, &story.commit).await? else { return Ok(None) };
         let found = github.comment(on, &marker(story)).await?;
         Ok(found.filter(|found| is_open(&found.text) && is_of(&found.text, &story.run_url)).map(|found| found.id))
-    }
-
-    async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {
-        if self.run.comment == CommentOn::CommitsOnly {
-            self.run.comment = match github.pull_requests_of(&story.commit).await?.as_slice() {
-                [only] => CommentOn::PullRequest(*only),
-                _ => CommentOn::Nothing,
-            };
-        }
-        Ok(if let CommentOn::PullRequest(number) = self.run.comment { Some(number) } else { None })
     }
 
     fn unless_trouble<T: Default, E: Display>(&mut self, what: &str, result: Result<T, E>) -> T {

@@ -7,7 +7,6 @@ use crate::clients::github::{
     CommentId, DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, GitHub, GitHubError,
     NewDeployment, OurComment, Trouble,
 };
-use crate::domain::PrNumber;
 
 /// Calls that are kept for the end: an edit and a status, three tries each, and a look after each lost status.
 const FOR_THE_END: u32 = 9;
@@ -114,24 +113,10 @@ impl Comment {
 
     /// Nothing where there is no pull request, or where another run's deployment is still being told.
     async fn put(&mut self, github: &GitHub, story: &Story, text: &str) -> Result<Option<CommentId>, GitHubError> {
-        let Some(on) = self.pull_request(github, story).await? else { return Ok(None) };
+        let Some(on) = self.on.pull_request(github, &story.commit).await? else { return Ok(None) };
         let of_another = |found: &OurComment| is_open(&found.text) && !is_of(&found.text, &story.run_url);
         let leave = |found: &OurComment| !story.takes_over() && of_another(found);
         github.upsert_comment(on, &marker(story), text, self.known, leave).await
-    }
-
-    async fn pull_request(&mut self, github: &GitHub, story: &Story) -> Result<Option<PrNumber>, GitHubError> {
-        match self.on {
-            CommentOn::PullRequest(number) => Ok(Some(number)),
-            CommentOn::Nothing => Ok(None),
-            CommentOn::CommitsOnly => {
-                self.on = match github.pull_requests_of(&story.commit).await?.as_slice() {
-                    [only] => CommentOn::PullRequest(*only),
-                    _ => CommentOn::Nothing,
-                };
-                Ok(if let CommentOn::PullRequest(number) = self.on { Some(number) } else { None })
-            }
-        }
     }
 }
 

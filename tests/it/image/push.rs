@@ -14,20 +14,29 @@ use super::shop::{BASE, Shop};
 /// `bob` / `s3cret`.
 const BOB: &str = "bob:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
 
-#[test]
-fn a_registry_with_a_login_wants_the_right_one() {
-    let dockerfile = format!("FROM {BASE}\nCOPY hello /\n");
-    let mut shop = Shop::with(&dockerfile, |machine, dir| Registry::private(machine, dir, BOB).expect("a registry"));
-    let host = shop.registry.address().to_string();
-    let login =
-        |password: &str| RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) };
+fn login(password: &str) -> RegistryLogin {
+    RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) }
+}
 
+/// Without a login, and with a wrong one.
+#[track_caller]
+fn assert_login_wanted(shop: &mut Shop) {
+    let host = shop.registry.address().to_string();
     let made = shop.make();
     assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
     shop.credentials = Credentials::default().with(&host, login("wrong"));
     let made = shop.make();
     assert_eq!(made.failure().message, format!("the registry `{host}` refuses the login for `{host}/shop/web`"));
     assert!(!made.failure().render().contains("wrong"));
+}
+
+#[test]
+fn a_registry_with_a_login_wants_the_right_one() {
+    let dockerfile = format!("FROM {BASE}\nCOPY hello /\n");
+    let mut shop = Shop::with(&dockerfile, |machine, dir| Registry::private(machine, dir, BOB).expect("a registry"));
+    let host = shop.registry.address().to_string();
+
+    assert_login_wanted(&mut shop);
     shop.credentials = Credentials::default().with(&host, login("s3cret"));
     let made = shop.make();
     assert!(made.result.is_ok(), "{}", made.failure().render());
@@ -42,13 +51,7 @@ fn a_registry_with_tokens_wants_the_right_login() {
     });
     let tokens = tokens.expect("a token server");
     let host = shop.registry.address().to_string();
-    let login =
-        |password: &str| RegistryLogin { username: "bob".to_owned(), password: Secret::new(password.to_owned()) };
-    let made = shop.make();
-    assert_eq!(made.failure().message, format!("the registry `{host}` wants a login for `{host}/shop/web`"));
-    shop.credentials = Credentials::default().with(&host, login("wrong"));
-    let made = shop.make();
-    assert_eq!(made.failure().message, format!("the registry `{host}` refuses the login for `{host}/shop/web`"));
+    assert_login_wanted(&mut shop);
     assert_eq!(tokens.given(), 0);
     shop.credentials = Credentials::default().with(&host, login("s3cret"));
     let made = shop.make();

@@ -1,15 +1,7 @@
 use std::os::unix::fs::symlink;
-use std::process::Command;
 
 use super::*;
-
-fn git(root: &Path, arguments: &[&str]) {
-    let mut command = Command::new("git");
-    command.current_dir(root).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-    command.args(["-c", "user.name=Eve", "-c", "user.email=eve@example.com"]).args(arguments);
-    let output = command.output().expect("git");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::clients::checkout::sample::git;
 
 /// A workspace with a Dockerfile in a folder; no checkout yet.
 fn workspace() -> tempfile::TempDir {
