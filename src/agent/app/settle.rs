@@ -177,6 +177,9 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
     let mut dropped = Vec::new();
     if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
         dropped = service.push(release.clone());
+        if let Some(next) = &job.next {
+            service.route = Some(next.clone());
+        }
         service.members = job.new.clone();
         service.override_image = Some(job.accepted.image_name.clone());
         service.retiring.extend(job.accepted.old.iter().cloned());

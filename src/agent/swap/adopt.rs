@@ -50,7 +50,7 @@ impl Swap {
         let Some(traefik) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else { return Ok(()) };
         let (traefik, file) = traefik;
         let targets = self.targets(route)?;
-        let before = self.baselines(&targets).await;
+        let before = self.baselines(&targets, route).await;
         let proof = self.fresh_proof(0)?;
         let wanted = Wanted { route, servers: serving, proof: Some(&proof) };
         let failed = |why: String| {

@@ -13,8 +13,10 @@ pub struct Job {
     pub resumed: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
-    /// The route it works with.
+    /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
     pub route: Option<CompiledRoute>,
+    /// The route of the new version, where its routing labels differ.
+    pub next: Option<CompiledRoute>,
     /// True while the route file may hold an adoption that was not proven.
     pub adopting: bool,
     /// The engine's id of the image.
@@ -52,6 +54,7 @@ impl Job {
             resumed: false,
             phase: None,
             route: None,
+            next: None,
             adopting: false,
             image_id: None,
             creating: false,
@@ -96,15 +99,22 @@ impl Job {
                 self.new = new;
                 self.config_hash = config_hash;
             }
-            Record::Switching { before } => {
+            Record::Switching { before, next } => {
                 self.switching = true;
                 self.before = before;
+                self.next = next.map(|next| *next);
             }
             Record::Switched => self.switched = true,
             Record::Proven { release } => self.release = Some(*release),
             Record::GoingBack { ended } => self.going_back = Some(*ended),
             Record::Finished { ended } => self.finished = Some(*ended),
         }
+    }
+
+    /// The route that leads to the new version once it is switched to.
+    #[must_use]
+    pub fn route_of_new(&self) -> Option<&CompiledRoute> {
+        self.next.as_ref().or(self.route.as_ref())
     }
 
     /// True where the route was adopted by this swap or before it.

@@ -1,6 +1,7 @@
 //! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
 
 mod adopt;
+mod answers;
 mod back;
 mod cancel;
 mod create;
@@ -139,6 +140,8 @@ impl Swap {
     /// Runs the swap from wherever its journal stands, forward or back, to its end.
     pub async fn run(mut self) -> Done {
         if self.job.resumed {
+            // Only an adoption journals its route; one that was adopted before is in the state.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
         }
         let result = match self.job.going_back.clone() {

@@ -24,7 +24,7 @@ impl Swap {
     pub(super) async fn prove(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Prove);
         let number = self.state.next_number();
-        if let Some(route) = self.job.route.clone() {
+        if let Some(route) = self.job.route_of_new().cloned() {
             // A resumed swap has lost its nonces: new ones are put in place first.
             let proof = match self.proof.take() {
                 Some(proof) => proof,
@@ -68,15 +68,21 @@ impl Swap {
             .map(|c| c.name)
             .collect();
         let Some(route) = self.job.route.clone().filter(|_| !serving.is_empty()) else { return Ok(()) };
+        let next = self.job.next.clone();
+        let rehearsed = next.as_ref().unwrap_or(&route);
         let began = self.begin(Phase::Rehearse);
         self.reachable().await?;
-        self.job.before = self.baselines(&self.targets(&route)?).await;
-        let proof = Proof { next: self.names(), ..self.fresh_proof(self.state.next_number())? };
-        let rehearsed = async {
-            self.point_at(&route, &serving, Some(&proof)).await.map_err(unproven)?;
-            self.prove_route(&route, &proof).await
+        self.job.before = self.baselines(&self.targets(rehearsed)?, &route).await;
+        let proof = Proof {
+            next: self.names(),
+            route: next.clone().map(Box::new),
+            ..self.fresh_proof(self.state.next_number())?
         };
-        self.cancellable(rehearsed).await?;
+        let rehearsal = async {
+            self.point_at(&route, &serving, Some(&proof)).await.map_err(unproven)?;
+            self.prove_route(rehearsed, &proof).await
+        };
+        self.cancellable(rehearsal).await?;
         self.end(Phase::Rehearse, began);
         Ok(())
     }
@@ -105,7 +111,8 @@ impl Swap {
             Ok(hex(&bytes))
         };
         let mark: String = nonce()?;
-        Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]), next: Vec::new() })
+        let release = format!("{release}.{}", &mark[..12]);
+        Ok(Proof { chain: nonce()?, direct: nonce()?, release, next: Vec::new(), route: None })
     }
 
     /// The adopted route must do what the labels did, whatever that is.
@@ -115,7 +122,7 @@ impl Swap {
 
     async fn prove_new(&self, target: &Target, proof: &Proof, before: Option<u16>) -> Result<(), String> {
         let facts = self.facts().await.map_err(|fault| fault.message)?;
-        let route = self.job.route.as_ref();
+        let route = self.job.route_of_new();
         let service = route.and_then(|route| route.services.values().next());
         let (scheme, port) = service.map_or(("http", 0), |service| (service.scheme.as_str(), service.port));
         let mut itself = BTreeSet::new();

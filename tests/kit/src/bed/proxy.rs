@@ -101,6 +101,7 @@ impl Proxy {
         format!(
             "entryPoints:\n  web: {{address: \"{}\"{}}}\n  websecure: {{address: \"{}\"{}}}\n  traefik: {{address: \"{}\"}}\n\
              api: {{insecure: true}}\n\
+             metrics: {{prometheus: {{}}}}\n\
              log: {{level: INFO}}\n\
              providers:\n  providersThrottleDuration: 200ms\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \
