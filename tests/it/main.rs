@@ -10,6 +10,7 @@ mod bad_input;
 mod between;
 mod crash;
 mod image;
+mod metrics;
 mod proof;
 mod race;
 mod runner;
