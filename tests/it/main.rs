@@ -11,6 +11,7 @@ mod between;
 mod crash;
 mod image;
 mod labels;
+mod metrics;
 mod proof;
 mod race;
 mod runner;

@@ -28,7 +28,9 @@ impl App {
         let ended_message = ended.message.clone();
         // Before the application is let go of: whoever finds the deployment ended must find its end among its events. The
         // journal holds the end already, so a crash from here on changes nothing.
-        if !events.after(0).1 {
+        let (told, done) = events.after(0);
+        self.phases.observe(&self.site.app, &service, &told);
+        if !done {
             events.emit(DeployEvent::Finished {
                 outcome: ended.outcome,
                 reason: ended.reason,

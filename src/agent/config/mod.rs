@@ -27,6 +27,8 @@ pub struct AgentConfig {
     pub agent_id: String,
     /// A loopback or private address. Default [`DEFAULT_LISTEN`].
     pub listen: SocketAddr,
+    /// Where `/metrics` is served without a signature: a loopback or private address. Nowhere unless given.
+    pub metrics_listen: Option<SocketAddr>,
     /// Prefix of every request path: empty, or `/…` without a trailing slash.
     pub base_path: String,
     /// Absolute. Default [`DEFAULT_STATE_DIR`].

@@ -18,8 +18,8 @@ use crate::domain::ServiceName;
 
 pub(in crate::agent) use blockers::gate;
 pub use blockers::{blockers, may_route};
+pub use status::{DRIFT, revision, status, wanted_replicas};
 pub(in crate::agent) use status::{by_digest, override_unlisted};
-pub use status::{revision, status, wanted_replicas};
 
 /// Why the facts are not known.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,10 @@ use crate::clients::docker::{Container, DockerError, Image};
 use crate::domain::{DeploymentId, ImageRef, ServiceName};
 use crate::signing::body_hash;
 
+/// The words of all differences between what was deployed and what runs, as [`Drift::code`] has them.
+pub const DRIFT: [&str; 6] =
+    ["not_running", "containers_replaced", "image_differs", "config_changed", "unrouted", "override_unlisted"];
+
 /// A text that changes whenever containers, release or compose configuration change, and whenever a deployment ended. One
 /// that failed leaves everything as it was: without it a later plan would look like the one that failed.
 #[must_use]
