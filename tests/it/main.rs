@@ -9,6 +9,7 @@ mod action;
 mod bad_input;
 mod between;
 mod crash;
+mod engines;
 mod image;
 mod labels;
 mod metrics;

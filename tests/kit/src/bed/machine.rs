@@ -77,6 +77,14 @@ impl Machine {
         command
     }
 
+    /// The same machine with another engine.
+    pub(super) fn with_engine(&self, socket: &Path) -> Self {
+        let mut machine = self.clone();
+        machine.env.retain(|(name, _)| name != "DOCKER_HOST" && name != "DOCKER_CONTEXT");
+        machine.env.push(("DOCKER_HOST".into(), format!("unix://{}", socket.display()).into()));
+        machine
+    }
+
     /// The engine's socket on this machine.
     #[must_use]
     pub fn socket(&self) -> String {

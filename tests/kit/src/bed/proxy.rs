@@ -83,7 +83,8 @@ impl Proxy {
             (config.as_path(), "/traefik.yml"),
             (&proxy.folder, "/etc/traefik/dynamic"),
             (&dir.join("elsewhere"), "/etc/traefik/elsewhere"),
-            (Path::new("/var/run/docker.sock"), "/var/run/docker.sock"),
+            (&machine.traefik, "/traefik"),
+            (Path::new(&machine.socket()), "/var/run/docker.sock"),
         ] {
             run.extend(["-v".to_owned(), format!("{}:{target}:ro", source.display())]);
         }
