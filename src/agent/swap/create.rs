@@ -141,9 +141,24 @@ impl Swap {
     pub(super) async fn start(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Start);
         self.record(Record::Starting)?;
-        for member in self.job.new.clone() {
+        // Traefik pauses after each change of its files: the rehearsal's is made while the application boots.
+        let prepared = async {
+            if !self.may_prepare() || self.serving().await?.is_empty() {
+                return Ok(None);
+            }
+            self.cancellable(self.prepare_rehearsal()).await.map(Some)
+        };
+        let (started, prepared) = tokio::join!(self.start_new(), prepared);
+        started?;
+        self.rehearsal = prepared?;
+        self.end(Phase::Start, began);
+        Ok(())
+    }
+
+    async fn start_new(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
             if let Err(error) = self.site.engine.start(&member.id).await {
-                self.diagnose(&member).await;
+                self.diagnose(member).await;
                 return Err(match error {
                     DockerError::Unavailable { .. } => error.into(),
                     _ => Fault::new(Reason::StartFailed, format!("{} could not be started: {error}", member.name))
@@ -151,7 +166,6 @@ impl Swap {
                 });
             }
         }
-        self.end(Phase::Start, began);
         Ok(())
     }
 

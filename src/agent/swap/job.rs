@@ -27,6 +27,8 @@ pub struct Job {
     pub new: Vec<Member>,
     /// Compose's hash of their configuration.
     pub config_hash: String,
+    /// True once the route file may hold the routers that rehearse them.
+    pub starting: bool,
     /// True once requests of ours may have been routed to them.
     pub gated: bool,
     /// True once the route file may point at them.
@@ -60,6 +62,7 @@ impl Job {
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
+            starting: false,
             gated: false,
             switching: false,
             before: Vec::new(),
@@ -85,7 +88,8 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting => {}
+            Record::Accepted { .. } | Record::Pulling => {}
+            Record::Starting => self.starting = true,
             Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
             Record::Adopting { route } => {
