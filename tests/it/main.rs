@@ -13,6 +13,7 @@ mod image;
 mod metrics;
 mod proof;
 mod race;
+mod retention;
 mod runner;
 mod secrets;
 mod swap;

@@ -53,6 +53,8 @@ pub const DEFAULT_VERIFY_FOR: Duration = Duration::from_secs(10);
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a new version may take to become healthy unless told otherwise.
 pub const DEFAULT_GATE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many releases keep their images on the host unless told otherwise.
+pub const DEFAULT_KEEP_RELEASES: usize = 5;
 
 /// Someone who may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,9 @@ pub struct ServiceConfig {
     pub drain_timeout: Duration,
     /// How long a new version may take to become healthy; more than zero. Default [`DEFAULT_GATE_TIMEOUT`].
     pub gate_timeout: Duration,
+    /// How many releases keep their images on the host, the running one included; 2 or more. Default
+    /// [`DEFAULT_KEEP_RELEASES`].
+    pub keep_releases: usize,
     /// `overlap: allowed`: two versions may share a read-write volume for the length of a swap.
     pub overlap: bool,
 }
@@ -116,6 +121,7 @@ impl Default for ServiceConfig {
             verify_for: DEFAULT_VERIFY_FOR,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             gate_timeout: DEFAULT_GATE_TIMEOUT,
+            keep_releases: DEFAULT_KEEP_RELEASES,
             overlap: false,
         }
     }
