@@ -176,6 +176,9 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended, keep: usize) {
     }
     if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
         service.push(release.clone(), keep);
+        if let Some(next) = &job.next {
+            service.route = Some(next.clone());
+        }
         service.members = job.new.clone();
         service.override_image = Some(job.accepted.image_name.clone());
         service.retiring.extend(job.accepted.old.iter().cloned());

@@ -80,9 +80,11 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn traefik(entry: &Cursor<'_>, report: &mut Report) -> Option<TraefikConfig> {
-    let fields = entry.fields(&["dir", "api", "entrypoints"], &[], report)?;
+    let fields = entry.fields(&["dir", "api", "metrics", "entrypoints"], &[], report)?;
     let dir = fields.required("dir", report).and_then(|dir| dir.parse_with(report, value::absolute));
     let api = fields.required("api", report).and_then(|api| api.parse_with(report, value::base_url));
+    let beside = api.as_ref().map(|api| format!("{api}/metrics"));
+    let metrics = fields.optional("metrics").map_or(beside, |metrics| metrics.parse_with(report, value::url));
     let entrypoints = fields.required("entrypoints", report).map(|all| {
         let mut entrypoints = BTreeMap::new();
         for (name, url) in all.entries("entry point", report) {
@@ -92,5 +94,5 @@ fn traefik(entry: &Cursor<'_>, report: &mut Report) -> Option<TraefikConfig> {
         }
         entrypoints
     });
-    Some(TraefikConfig { dir: dir?, api: api?, entrypoints: entrypoints? })
+    Some(TraefikConfig { dir: dir?, api: api?, metrics: metrics?, entrypoints: entrypoints? })
 }
