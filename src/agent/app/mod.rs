@@ -4,6 +4,7 @@
 mod queries;
 mod settle;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 use super::App;
+use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Member};
 use crate::agent::swap::{Done, Job, Left, drained};
-use crate::agent_api::Release;
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
@@ -22,7 +22,8 @@ impl App {
         let Done { mut journal, job, ended } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
-        let dropped = take_in(&mut inner.state, &job, &ended);
+        let keep = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
+        take_in(&mut inner.state, &job, &ended, keep);
         let serving = inner.state.service(&service).current().cloned();
         let (ended_outcome, ended_reason) = (ended.outcome.as_str(), ended.reason.map_or("", Reason::as_str));
         let ended_message = ended.message.clone();
@@ -61,12 +62,6 @@ impl App {
         drop(inner);
         // Not before the state tells which containers serve: the watch goes by it.
         drop(routes);
-        for release in dropped {
-            let (repository, tag) = self.site.retained(&service, release.number);
-            if let Err(error) = self.site.engine.untag(&format!("{repository}:{tag}")).await {
-                tracing::warn!(%error, "the image of an old release stays on the host");
-            }
-        }
         self.see_out(service);
         self.ended.notify_one();
     }
@@ -104,7 +99,10 @@ impl App {
     /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it.
     fn see_out(self: &Arc<Self>, service: ServiceName) {
         let app = self.clone();
-        self.tasks.spawn(async move { app.retire(&service).await });
+        self.tasks.spawn(async move {
+            app.retire(&service).await;
+            app.sweep(&service).await;
+        });
     }
 
     async fn retire(&self, service: &ServiceName) {
@@ -169,16 +167,15 @@ impl App {
     }
 }
 
-/// What the state takes from the end of a swap. Gives the releases whose images may go.
-fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
+/// What the state takes from the end of a swap.
+fn take_in(state: &mut AppState, job: &Job, ended: &Ended, keep: usize) {
     let service = state.services.entry(job.accepted.service.clone()).or_default();
     // An adoption stays also when what came after it failed.
     if job.routed() {
         service.route = job.route.clone();
     }
-    let mut dropped = Vec::new();
     if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
-        dropped = service.push(release.clone());
+        service.push(release.clone(), keep);
         if let Some(next) = &job.next {
             service.route = Some(next.clone());
         }
@@ -187,5 +184,4 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
         service.retiring.extend(job.accepted.old.iter().cloned());
     }
     state.finish(&job.accepted, ended, job.release.as_ref().map(|release| release.number));
-    dropped
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
+use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
@@ -164,7 +165,7 @@ impl App {
         let (repository, tag) = self.site.retained(service, 1);
         self.site.engine.tag(&release.image_id, &repository, &tag).await?;
         let found = state.services.entry(service.clone()).or_default();
-        found.push(release);
+        found.push(release, DEFAULT_KEEP_RELEASES);
         found.members = members(facts.running());
         state.store(&self.site.folder).map_err(|error| DockerError::Refused { status: 0, message: error.to_string() })
     }
@@ -232,7 +233,10 @@ impl App {
                 swap.events.emit(DeployEvent::Note { text: text.to_owned() });
             }
             app.wait_seen_out(&swap.service).await;
+            // What it fetches is in nobody's use until its containers exist.
+            let images = app.site.images.clone().read_owned().await;
             let done = swap.run().await;
+            drop(images);
             app.settle(done, &events, Some(routes)).await;
         });
     }

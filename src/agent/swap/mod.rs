@@ -6,6 +6,7 @@ mod back;
 mod cancel;
 mod create;
 mod diagnose;
+mod disk;
 mod drain;
 mod gate;
 mod job;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod door;
+mod layers;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 
 pub use credentials::{Credentials, is_for};
 use door::Door;
+pub use layers::Layer;
 
 /// Longest wait for an answer, in all.
 const CALL: Duration = Duration::from_secs(30);
