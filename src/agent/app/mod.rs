@@ -72,8 +72,8 @@ impl App {
     /// [`OpenError`]: nothing was changed then.
     pub fn open(site: Site, tasks: TaskTracker) -> Result<(Arc<Self>, Option<Job>), OpenError> {
         let state = AppState::load(&site.folder)?;
-        let (journal, records) = Journal::open(&site.folder)?;
-        let job = Job::of(records);
+        let (journal, found) = Journal::open(&site.folder)?;
+        let job = Job::of(found);
         let inner = Mutex::new(Inner { state, journal: Some(journal), running: None });
         let app = Self { site: Arc::new(site), inner, routes: Arc::default(), ended: Notify::new(), tasks };
         Ok((Arc::new(app), job))
