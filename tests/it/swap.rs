@@ -12,14 +12,14 @@ const RATE: u32 = 200;
 /// Load before and after what is measured.
 const MARGIN: Duration = Duration::from_secs(2);
 
-fn load(stage: &Stage) -> Running {
+pub(crate) fn load(stage: &Stage) -> Running {
     let running = Load::start(LoadConfig::new(stage.bed.proxy.web_for_load().expect("an address"), HOST, RATE));
     let begun = u64::from(RATE) * MARGIN.as_secs();
     assert!(running.wait_until_ok(begun, Duration::from_secs(20)), "the load begins");
     running
 }
 
-fn finish(running: Running) -> Report {
+pub(crate) fn finish(running: Running) -> Report {
     let sent = running.sent_so_far() + u64::from(RATE) * MARGIN.as_secs();
     assert!(running.wait_until_ok(sent, Duration::from_secs(20)) || running.failed_so_far() > 0, "the load ends");
     let report = running.stop();
@@ -27,14 +27,14 @@ fn finish(running: Running) -> Report {
     report
 }
 
-fn under_load(stage: &Stage, act: impl FnOnce() -> Run) -> (Run, Report) {
+pub(crate) fn under_load(stage: &Stage, act: impl FnOnce() -> Run) -> (Run, Report) {
     let running = load(stage);
     let run = act();
     (run, finish(running))
 }
 
 #[track_caller]
-fn none_failed(run: &Run, report: &Report) {
+pub(crate) fn none_failed(run: &Run, report: &Report) {
     assert_eq!(report.failed, 0, "{:?} {:?}\n{}", report.failures, report.samples, run.shown());
 }
 

@@ -213,6 +213,8 @@ impl App {
             cancel,
             credential,
             proof: None,
+            rehearsal: None,
+            known: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.

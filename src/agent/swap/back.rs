@@ -88,7 +88,7 @@ impl Swap {
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
         if self.job.adopting || self.route_is_lost() || (self.job.switching && names.is_empty()) {
             self.unroute().await?;
-        } else if self.job.gated
+        } else if self.job.starting
             && !names.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
         {

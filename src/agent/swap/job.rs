@@ -15,8 +15,10 @@ pub struct Job {
     pub damaged: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
-    /// The route it works with.
+    /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
     pub route: Option<CompiledRoute>,
+    /// The route of the new version, where its routing labels differ.
+    pub next: Option<CompiledRoute>,
     /// True while the route file may hold an adoption that was not proven.
     pub adopting: bool,
     /// The engine's id of the image.
@@ -27,6 +29,8 @@ pub struct Job {
     pub new: Vec<Member>,
     /// Compose's hash of their configuration.
     pub config_hash: String,
+    /// True once the route file may hold the routers that rehearse them.
+    pub starting: bool,
     /// True once requests of ours may have been routed to them.
     pub gated: bool,
     /// True once the route file may point at them.
@@ -55,11 +59,13 @@ impl Job {
             damaged: false,
             phase: None,
             route: None,
+            next: None,
             adopting: false,
             image_id: None,
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
+            starting: false,
             gated: false,
             switching: false,
             before: Vec::new(),
@@ -89,6 +95,7 @@ impl Job {
     fn fear_the_worst(&mut self) {
         self.damaged = true;
         self.creating = true;
+        self.starting = true;
         self.gated = true;
         self.switching = true;
         let deployed = self.finished.as_ref().is_some_and(|ended| ended.outcome == Outcome::Deployed);
@@ -102,7 +109,8 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting => {}
+            Record::Accepted { .. } | Record::Pulling => {}
+            Record::Starting => self.starting = true,
             Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
             Record::Adopting { route } => {
@@ -116,15 +124,22 @@ impl Job {
                 self.new = new;
                 self.config_hash = config_hash;
             }
-            Record::Switching { before } => {
+            Record::Switching { before, next } => {
                 self.switching = true;
                 self.before = before;
+                self.next = next.map(|next| *next);
             }
             Record::Switched => self.switched = true,
             Record::Proven { release } => self.release = Some(*release),
             Record::GoingBack { ended } => self.going_back = Some(*ended),
             Record::Finished { ended } => self.finished = Some(*ended),
         }
+    }
+
+    /// The route that leads to the new version once it is switched to.
+    #[must_use]
+    pub fn route_of_new(&self) -> Option<&CompiledRoute> {
+        self.next.as_ref().or(self.route.as_ref())
     }
 
     /// True where the route was adopted by this swap or before it.
@@ -169,7 +184,10 @@ mod tests {
     #[test]
     fn what_lost_records_may_have_announced_counts_as_begun() {
         let job = damaged(vec![Record::Pulling]);
-        assert!(job.creating && job.gated && job.switching && !job.switched, "it goes back, from everything");
+        assert!(
+            job.creating && job.starting && job.gated && job.switching && !job.switched,
+            "it goes back, from everything"
+        );
         assert!(damaged(vec![Record::Retiring]).switched, "the old containers may be gone: it goes forward");
     }
 

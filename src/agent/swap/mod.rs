@@ -1,6 +1,7 @@
 //! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
 
 mod adopt;
+mod answers;
 mod back;
 mod cancel;
 mod create;
@@ -32,6 +33,7 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
 const PROXY: Duration = Duration::from_secs(45);
@@ -122,6 +124,10 @@ pub struct Swap {
     pub credential: Option<RegistryLogin>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// The rehearsal that was prepared while the containers started.
+    pub rehearsal: Option<Rehearsal>,
+    /// What was read when it began: compose is asked once, for each of its calls takes a while.
+    pub known: Option<Facts>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -139,6 +145,8 @@ impl Swap {
     /// Runs the swap from wherever its journal stands, forward or back, to its end.
     pub async fn run(mut self) -> Done {
         if self.job.resumed {
+            // Only an adoption journals its route; one that was adopted before is in the state.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
             // The journal names a route only where this swap adopted one.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
@@ -268,8 +276,29 @@ impl Swap {
         self.events.emit(DeployEvent::Note { text: text.into() });
     }
 
+    /// Everything, read anew.
     async fn facts(&self) -> Result<Facts, Fault> {
         Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+    }
+
+    /// What compose files and labels say was read when the swap began; containers are as they are now.
+    async fn around(&self) -> Result<Facts, Fault> {
+        let Some(mut facts) = self.known.clone() else { return self.facts().await };
+        let site = &self.site;
+        let containers = site.engine.service_containers(site.compose.project(), self.service.as_str()).await?;
+        facts.containers = containers
+            .into_iter()
+            .filter(|container| !self.state.retiring.iter().any(|old| old.id == container.id))
+            .collect();
+        if let Some(proxy) = &facts.proxy {
+            // A proxy that was made anew has another id, and is looked for again.
+            facts.proxy = match site.engine.container(&proxy.id).await {
+                Ok(proxy) => Some(proxy),
+                Err(DockerError::NotFound(_)) => self.facts().await?.proxy,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(facts)
     }
 
     /// Waits for something that a cancellation may interrupt.
