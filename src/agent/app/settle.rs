@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use super::App;
 use crate::agent::facts::Facts;
@@ -19,7 +20,7 @@ const RETIRE_TRIES: usize = 3;
 impl App {
     /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
     pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog, routes: Option<OwnedMutexGuard<()>>) {
-        let Done { mut journal, job, ended } = done;
+        let Done { mut journal, job, ended, drain_until } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
         let dropped = take_in(&mut inner.state, &job, &ended);
@@ -65,7 +66,7 @@ impl App {
                 tracing::warn!(%error, "the image of an old release stays on the host");
             }
         }
-        self.see_out(service);
+        self.see_out(service, drain_until);
         self.ended.notify_one();
     }
 
@@ -78,9 +79,9 @@ impl App {
                 (Some(journal), Some(ended)) => {
                     drop(inner);
                     let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
-                    self.settle(Done { journal, job, ended }, &events, None).await;
+                    self.settle(Done { journal, job, ended, drain_until: None }, &events, None).await;
                 }
-                (Some(journal), None) => self.launch(&mut inner, job, journal, None),
+                (Some(journal), None) => self.launch(&mut inner, job, journal, None, None),
                 (None, _) => {}
             }
         }
@@ -95,17 +96,18 @@ impl App {
                 .collect()
         };
         for service in leaving {
-            self.see_out(service);
+            self.see_out(service, None);
         }
     }
 
     /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it.
-    fn see_out(self: &Arc<Self>, service: ServiceName) {
+    fn see_out(self: &Arc<Self>, service: ServiceName, drain_until: Option<Instant>) {
         let app = self.clone();
-        self.tasks.spawn(async move { app.retire(&service).await });
+        self.tasks.spawn(async move { app.retire(&service, drain_until).await });
     }
 
-    async fn retire(&self, service: &ServiceName) {
+    /// Without `until` their connections get the whole drain time from now on.
+    async fn retire(&self, service: &ServiceName, until: Option<Instant>) {
         let state = self.service_state(service).await;
         let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
         let proxy = match Facts::gather(&self.site, service, &state).await {
@@ -113,11 +115,11 @@ impl App {
             Err(_) => Vec::new(),
         };
         let limit = self.site.service(service).map(|config| config.drain_timeout).unwrap_or_default();
-        let until = tokio::time::Instant::now() + limit;
+        let until = until.unwrap_or_else(|| Instant::now() + limit);
         for member in &state.retiring {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
             if let Some(port) = port {
-                let limit = until.saturating_duration_since(tokio::time::Instant::now());
+                let limit = until.saturating_duration_since(Instant::now());
                 let left = drained(&container, port, &proxy, limit).await;
                 if left != Left::Open(0) {
                     tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");
@@ -162,7 +164,7 @@ impl App {
             if self.service_state(service).await.retiring.is_empty() {
                 return;
             }
-            self.retire(service).await;
+            self.retire(service, None).await;
         }
     }
 }

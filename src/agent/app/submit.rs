@@ -111,7 +111,7 @@ impl App {
             .credential
             .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
         let answer = deployment(&self.site, &accepted, None, None, false);
-        self.launch(&mut inner, Job::new(accepted), journal, login);
+        self.launch(&mut inner, Job::new(accepted), journal, login, Some(facts.hash));
         Ok(answer)
     }
 
@@ -175,6 +175,7 @@ impl App {
         job: Job,
         journal: Journal,
         credential: Option<RegistryLogin>,
+        planned_hash: Option<String>,
     ) {
         let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
         let cancel = CancelGate::default();
@@ -215,7 +216,9 @@ impl App {
             events: events.clone(),
             cancel,
             credential,
+            planned_hash,
             proof: None,
+            drain_until: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.

@@ -79,6 +79,7 @@ impl Swap {
     pub(super) async fn gate(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Gate);
         let facts = self.facts().await?;
+        self.as_planned(&facts)?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
                 .hint("set `probe` for the service in agent.yml")

@@ -120,8 +120,12 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
+    /// Compose's hash of the service as the plan saw it; not known to a resumed swap, which goes back or is past it.
+    pub planned_hash: Option<String>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -133,6 +137,8 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub ended: Ended,
+    /// Until when the old containers may keep connections.
+    pub drain_until: Option<Instant>,
 }
 
 impl Swap {
@@ -152,7 +158,7 @@ impl Swap {
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }
-        Done { journal: self.journal, job: self.job, ended }
+        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
@@ -170,6 +176,8 @@ impl Swap {
             self.rehearse().await?;
             self.switch().await?;
         }
+        // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
+        self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
@@ -238,6 +246,21 @@ impl Swap {
 
     async fn facts(&self) -> Result<Facts, Fault> {
         Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+    }
+
+    /// What was planned must still be what the compose files ask for: the new containers were made from it.
+    fn as_planned(&self, facts: &Facts) -> Result<(), Fault> {
+        match &self.planned_hash {
+            Some(planned) if *planned != facts.hash => Err(Fault::new(
+                Reason::ChangedUnderneath,
+                format!(
+                    "the compose files ask for another configuration of {} than when the deployment began",
+                    self.service
+                ),
+            )
+            .hint("let nobody edit them during a deployment, then deploy again")),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for something that a cancellation may interrupt.
