@@ -8,4 +8,4 @@ mod caller;
 mod config;
 mod requests;
 mod start;
-mod transcript;
+pub(crate) mod transcript;
