@@ -10,6 +10,7 @@ mod bad_input;
 mod between;
 mod crash;
 mod engines;
+mod hostile;
 mod image;
 mod labels;
 mod metrics;

@@ -14,7 +14,8 @@
 //! at once), `ignore-term`, `unhealthy` (`/healthz` answers 503), `error-500` (all but `/healthz`),
 //! `error-500-host` (any request with `X-Forwarded-For`, also `/healthz`), `strict-paths` (404 for unknown
 //! paths), `exit-after=MS` (exit 1, counted from listening), `crash` (exit 3 at once), `no-listen`,
-//! `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms), `log-canary`.
+//! `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms), `log-canary`, `log-hostile`
+//! (prints what misleads whoever shows it).
 //!
 //! Paths: `/`, `/healthz`, `/whoami`; any other is echoed, except `/env`, which is always 404: no part of
 //! the environment but `VERSION` is ever answered.
@@ -22,6 +23,7 @@
 mod conn;
 mod connections;
 mod healthcheck;
+mod hostile;
 mod request;
 mod response;
 mod routes;
@@ -76,6 +78,9 @@ fn run(settings: Settings) -> ExitCode {
     if let Some(canary) = &settings.canary {
         // As raw bytes: tests plant control characters and broken UTF-8 here.
         log_bytes(&[b"canary: ", canary.as_bytes()].concat());
+    }
+    if settings.hostile {
+        hostile::lines().iter().for_each(|line| log_bytes(line));
     }
     match settings.role {
         Role::Crash => {

@@ -48,6 +48,8 @@ pub(super) struct Settings {
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
     pub(super) canary: Option<OsString>,
+    /// Whether to print hostile lines at boot.
+    pub(super) hostile: bool,
 }
 
 impl Settings {
@@ -77,6 +79,7 @@ impl Settings {
             strict_paths: false,
             exit_after: None,
             canary: None,
+            hostile: false,
         };
         for mode in text("MODE").unwrap_or_default().split(',') {
             match mode.trim() {
@@ -96,6 +99,7 @@ impl Settings {
             "unhealthy" => self.unhealthy = true,
             "error-500" => self.broken = Broken::Always,
             "error-500-host" => self.broken = Broken::BehindProxy,
+            "log-hostile" => self.hostile = true,
             "strict-paths" => self.strict_paths = true,
             "crash" => self.role = Role::Crash,
             "no-listen" => self.role = Role::Deaf,
