@@ -109,7 +109,8 @@ fn encode(seq: u64, record: &Record) -> String {
 }
 
 /// The records up to the first line that is torn, damaged or out of order, and the length of that good part.
-fn parse(bytes: &[u8]) -> (Vec<Record>, usize) {
+#[must_use]
+pub fn parse(bytes: &[u8]) -> (Vec<Record>, usize) {
     let mut records = Vec::new();
     let mut good = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
