@@ -125,7 +125,7 @@ async fn open_engine(host: &str) -> Result<Engine, Failure> {
 async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Result<Vec<Site>, Failure> {
     let http =
         local_client().map_err(|error| Failure::new(Reason::Bug, "the HTTP client cannot be made").because(error))?;
-    let mut sites = Vec::new();
+    let (mut sites, images) = (Vec::new(), Arc::default());
     for (app, app_config) in &config.apps {
         let folder = config.state_dir.join(app.as_str());
         let state = |error: std::io::Error| {
@@ -153,6 +153,7 @@ async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Resul
                 .map(|traefik| Traefik { api: Api::new(&traefik.api, http.clone()), config: traefik.clone() }),
             http: http.clone(),
             folder,
+            images: Arc::clone(&images),
             lock,
         });
     }

@@ -6,6 +6,7 @@ mod back;
 mod cancel;
 mod create;
 mod diagnose;
+mod disk;
 mod drain;
 mod gate;
 mod job;
@@ -33,6 +34,7 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
 const PROXY: Duration = Duration::from_secs(45);
@@ -123,6 +125,10 @@ pub struct Swap {
     pub credential: Option<RegistryLogin>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// The rehearsal that was prepared while the containers started.
+    pub rehearsal: Option<Rehearsal>,
+    /// What was read when it began: compose is asked once, for each of its calls takes a while.
+    pub known: Option<Facts>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -143,6 +149,11 @@ impl Swap {
             // Only an adoption journals its route; one that was adopted before is in the state.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
+            // The journal names a route only where this swap adopted one.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
+        }
+        if self.job.damaged {
+            self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
@@ -159,6 +170,13 @@ impl Swap {
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
+        if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
+            return Err(Fault::new(
+                Reason::Interrupted,
+                "the agent was stopped and its journal is damaged, so that nobody knows how far it came",
+            )
+            .hint("deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder"));
+        }
         if self.job.resumed && !self.job.switched {
             let moment =
                 if self.job.switching { "during the switch" } else { "before the new version got the traffic" };
@@ -172,10 +190,16 @@ impl Swap {
             self.gate().await?;
             self.rehearse().await?;
             self.switch().await?;
+        } else {
+            self.still_here().await?;
         }
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
+        }
+        if self.job.adopting {
+            // The agent died between the records of a first switch.
+            self.record(Record::Adopted)?;
         }
         self.promote().await?;
         if !self.job.retiring {
@@ -193,6 +217,20 @@ impl Swap {
         while traefik.api.version().await.is_err() && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// A resumed swap points the route at its containers once more: first they must be there, and run. Once their window
+    /// was over they are the stable version, and what a restart of the host stopped is started.
+    async fn still_here(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
+            let mut container = self.site.engine.container(&member.id).await?;
+            if self.job.retiring && !container.running() {
+                self.site.engine.start(&member.id).await?;
+                container = self.site.engine.container(&member.id).await?;
+            }
+            gate::runs(&container)?;
+        }
+        Ok(())
     }
 
     fn success(&self) -> Ended {
@@ -239,8 +277,29 @@ impl Swap {
         self.events.emit(DeployEvent::Note { text: text.into() });
     }
 
+    /// Everything, read anew.
     async fn facts(&self) -> Result<Facts, Fault> {
         Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+    }
+
+    /// What compose files and labels say was read when the swap began; containers are as they are now.
+    async fn around(&self) -> Result<Facts, Fault> {
+        let Some(mut facts) = self.known.clone() else { return self.facts().await };
+        let site = &self.site;
+        let containers = site.engine.service_containers(site.compose.project(), self.service.as_str()).await?;
+        facts.containers = containers
+            .into_iter()
+            .filter(|container| !self.state.retiring.iter().any(|old| old.id == container.id))
+            .collect();
+        if let Some(proxy) = &facts.proxy {
+            // A proxy that was made anew has another id, and is looked for again.
+            facts.proxy = match site.engine.container(&proxy.id).await {
+                Ok(proxy) => Some(proxy),
+                Err(DockerError::NotFound(_)) => self.facts().await?.proxy,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(facts)
     }
 
     /// Waits for something that a cancellation may interrupt.

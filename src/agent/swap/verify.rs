@@ -34,7 +34,9 @@ impl Swap {
                 )
             })?;
         }
-        let window = self.config.verify_for.saturating_sub(self.since_proof());
+        // Only another process's part of the window has to be told by the wall clock, which may jump.
+        let gone = if self.job.resumed { self.since_proof() } else { Duration::ZERO };
+        let window = self.config.verify_for.saturating_sub(gone);
         let drain = {
             let mut watching = std::pin::pin!(self.watch(window));
             let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));
@@ -106,7 +108,7 @@ impl Swap {
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
         let until = Instant::now() + window;
         let mut errors = if window.is_zero() { None } else { self.error_watch().await };
-        let facts = self.facts().await?;
+        let facts = self.around().await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let mut bad = 0;
         loop {
@@ -192,7 +194,7 @@ impl Swap {
         };
         let until = Instant::now() + limit;
         // Without Traefik's addresses every connection counts.
-        let proxy = self.facts().await.ok().and_then(|facts| facts.proxy);
+        let proxy = self.around().await.ok().and_then(|facts| facts.proxy);
         let peers = proxy.map(|proxy| proxy.addresses()).unwrap_or_default();
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;

@@ -3,6 +3,7 @@
 mod bounded;
 mod credentials;
 mod door;
+mod layers;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use bounded::bounded;
 pub use credentials::{Credentials, is_for};
 use door::Door;
+pub use layers::Layer;
 
 /// Pauses before a registry that is busy is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];

@@ -26,11 +26,14 @@ const END: Duration = Duration::from_secs(60);
 /// The folder in a bed's folder.
 const FOLDER: &str = "engine";
 
-/// Holds the namespaces. Programs that look for the machine's containerd do not find it there.
+/// Holds the namespaces. Programs that look for the machine's containerd do not find it there. A newer C library serves
+/// older programs, so all may have it.
 const HOLDER: &str = r#"
     PATH=$PATH:/usr/sbin:/sbin
     ip link set lo up && mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd || exit 1
     [ -z "$2" ] || mount -t tmpfs -o "size=$2" tmpfs "$1/data" || exit 1
+    libraries=/usr/lib/$(uname -m)-linux-gnu
+    [ -z "$3" ] || mount -t overlay -o "ro,lowerdir=$3:$libraries" overlay "$libraries" || exit 1
     : >"$1/ready"
     exec sleep infinity
 "#;
@@ -38,10 +41,14 @@ const HOLDER: &str = r#"
 /// How an engine is made.
 #[derive(Debug, Clone, Default)]
 pub struct EngineOptions {
+    /// Whether it is the newest one that packages offer, with its docker command and compose, instead of the machine's.
+    pub newest: bool,
     /// Whether containers outlive the engine's process.
     pub live_restore: bool,
     /// The size of its disk, for example `64m`, which is in memory then. Default: as much as this machine has.
     pub disk: Option<String>,
+    /// Whether images are in containerd's store instead of the engine's own. Engine 24 or newer.
+    pub containerd_store: bool,
     /// Further members of `daemon.json`.
     pub daemon: serde_json::Map<String, serde_json::Value>,
 }
@@ -62,9 +69,10 @@ impl Engine {
         let folder = dir.join(FOLDER);
         let data = folder.join("data");
         fs::create_dir_all(&data).map_err(|error| BedError::file(&data, &error))?;
-        let holder = Self::hold(machine, dir, options)?;
+        let programs = if options.newest { Some(machine.newest()?) } else { None };
+        let holder = Self::hold(machine, dir, options, programs.as_deref())?;
         let (socket, containers) = (folder.join("docker.sock"), folder.join("exec/containerd.sock"));
-        let machine = machine.with_engine(&socket);
+        let machine = machine.with_engine(&socket, programs.as_deref());
         let containerd = Self::start_containerd(&machine, dir, &holder, &containers)?;
         let mut config = serde_json::json!({
             "data-root": data,
@@ -77,6 +85,9 @@ impl Engine {
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
             "cgroup-parent": format!("/{bed}"),
         });
+        if options.containerd_store {
+            config["features"] = serde_json::json!({"containerd-snapshotter": true});
+        }
         if let Some(members) = config.as_object_mut() {
             members.extend(options.daemon.clone());
         }
@@ -88,11 +99,12 @@ impl Engine {
         Ok(engine)
     }
 
-    fn hold(machine: &Machine, dir: &Path, options: &EngineOptions) -> Result<Process> {
+    fn hold(machine: &Machine, dir: &Path, options: &EngineOptions, programs: Option<&Path>) -> Result<Process> {
         let folder = dir.join(FOLDER);
         let mut command = machine.command("unshare");
         command.args(["--net", "--mount", "--propagation", "private", "sh", "-c", HOLDER, "holder"]);
         command.arg(&folder).arg(options.disk.as_deref().unwrap_or_default());
+        command.arg(programs.map(|programs| programs.join("lib")).unwrap_or_default());
         let mut holder = Process::start(&mut command, dir, "engine-holder")?;
         wait_for_some("the engine's namespaces", Duration::from_secs(10), || {
             if let Some(code) = holder.ended(Duration::ZERO)? {
