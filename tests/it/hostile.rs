@@ -5,6 +5,7 @@ mod files;
 mod github;
 mod host;
 mod log;
+mod network;
 mod registry;
 mod replies;
 mod scripted;

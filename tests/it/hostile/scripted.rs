@@ -35,7 +35,12 @@ pub(super) struct Scripted {
 impl Scripted {
     /// Answers one request a connection; then the connection ends.
     pub(super) fn new(answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        Self::at(&Ipv4Addr::LOCALHOST.to_string(), answer)
+    }
+
+    /// The same at another address of this machine.
+    pub(super) fn at(ip: &str, answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((ip, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let answer = Arc::new(answer);
         thread::spawn(move || {
