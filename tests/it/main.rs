@@ -6,12 +6,14 @@ mod request;
 mod stage;
 
 mod action;
+mod apps;
 mod bad_input;
 mod between;
 mod crash;
 mod disk;
 mod engines;
 mod failing;
+mod hostile;
 mod image;
 mod labels;
 mod metrics;

@@ -57,6 +57,8 @@ pub(super) struct Settings {
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
     pub(super) canary: Option<OsString>,
+    /// Whether to print hostile lines at boot.
+    pub(super) hostile: bool,
 }
 
 impl Settings {
@@ -87,6 +89,7 @@ impl Settings {
             strict_paths: false,
             exit_after: None,
             canary: None,
+            hostile: false,
         };
         for mode in text("MODE").unwrap_or_default().split(',') {
             match mode.trim() {
@@ -107,6 +110,7 @@ impl Settings {
             "fragile" => self.fragile = true,
             "error-500" => self.broken = Broken::After(Duration::ZERO),
             "error-500-host" => self.broken = Broken::BehindProxy,
+            "log-hostile" => self.hostile = true,
             "strict-paths" => self.strict_paths = true,
             "crash" => self.role = Role::Crash,
             "eat-memory" => self.role = Role::Hungry,
