@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::settle::{keep, told};
 use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
@@ -119,12 +120,8 @@ impl App {
     /// Journals the beginning. A journal that still holds the deployment before, because its end could not be stored
     /// then, is settled first.
     fn begin(&self, state: &AppState, journal: &mut Journal, accepted: &Accepted) -> Result<(), String> {
-        fn told(error: &dyn std::error::Error) -> String {
-            error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-        }
         if !journal.is_empty() {
-            state.store(&self.site.folder).map_err(|error| told(&error))?;
-            journal.clear().map_err(|error| told(&error))?;
+            keep(state, journal, &self.site.folder)?;
         }
         journal.append(&Record::Accepted { accepted: Box::new(accepted.clone()) }).map_err(|error| told(&error))
     }

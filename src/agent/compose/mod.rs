@@ -203,13 +203,19 @@ impl Compose {
     /// # Errors
     /// [`ComposeError::Write`].
     pub fn drop_candidate(&self) -> Result<(), ComposeError> {
-        let path = self.candidate();
-        remove_file(&path).map_err(|source| ComposeError::Write { path, source })
+        // The staging file too: a crash may have left it.
+        for path in [self.candidate(), self.staging()] {
+            remove_file(&path).map_err(|source| ComposeError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.dir.join(format!("{CANDIDATE}.tmp"))
     }
 
     fn write(&self, path: &Path, images: &BTreeMap<ServiceName, String>) -> Result<(), ComposeError> {
-        let staging = self.dir.join(format!("{CANDIDATE}.tmp"));
-        write_atomic(path, &staging, override_text(images).as_bytes(), 0o644)
+        write_atomic(path, &self.staging(), override_text(images).as_bytes(), 0o644)
             .map_err(|source| ComposeError::Write { path: path.to_owned(), source })
     }
 

@@ -149,6 +149,11 @@ impl Swap {
             // Only an adoption journals its route; one that was adopted before is in the state.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
+            // The journal names a route only where this swap adopted one.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
+        }
+        if self.job.damaged {
+            self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
@@ -165,6 +170,13 @@ impl Swap {
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
+        if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
+            return Err(Fault::new(
+                Reason::Interrupted,
+                "the agent was stopped and its journal is damaged, so that nobody knows how far it came",
+            )
+            .hint("deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder"));
+        }
         if self.job.resumed && !self.job.switched {
             let moment =
                 if self.job.switching { "during the switch" } else { "before the new version got the traffic" };
@@ -178,10 +190,16 @@ impl Swap {
             self.gate().await?;
             self.rehearse().await?;
             self.switch().await?;
+        } else {
+            self.still_here().await?;
         }
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
+        }
+        if self.job.adopting {
+            // The agent died between the records of a first switch.
+            self.record(Record::Adopted)?;
         }
         self.promote().await?;
         if !self.job.retiring {
@@ -199,6 +217,20 @@ impl Swap {
         while traefik.api.version().await.is_err() && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// A resumed swap points the route at its containers once more: first they must be there, and run. Once their window
+    /// was over they are the stable version, and what a restart of the host stopped is started.
+    async fn still_here(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
+            let mut container = self.site.engine.container(&member.id).await?;
+            if self.job.retiring && !container.running() {
+                self.site.engine.start(&member.id).await?;
+                container = self.site.engine.container(&member.id).await?;
+            }
+            gate::runs(&container)?;
+        }
+        Ok(())
     }
 
     fn success(&self) -> Ended {

@@ -14,7 +14,8 @@
 //! at once), `ignore-term`, `unhealthy` (`/healthz` answers 503), `error-500` (all but `/healthz`),
 //! `error-500-host` (any request with `X-Forwarded-For`, also `/healthz`), `strict-paths` (404 for unknown
 //! paths), `exit-after=MS` (exit 1, counted from listening), `crash` (exit 3 at once), `no-listen`,
-//! `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms), `log-canary`.
+//! `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms), `log-canary`, `fragile` (after a
+//! request to `/sick`, `/healthz` answers 503).
 //!
 //! Paths: `/`, `/healthz`, `/whoami`; any other is echoed, except `/env`, which is always 404: no part of
 //! the environment but `VERSION` is ever answered.

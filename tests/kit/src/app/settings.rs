@@ -2,6 +2,8 @@
 //! quietly test something else.
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What the app does when it is asked to end.
@@ -43,7 +45,10 @@ pub(super) struct Settings {
     pub(super) on_term: OnTerm,
     pub(super) role: Role,
     pub(super) broken: Broken,
-    pub(super) unhealthy: bool,
+    /// What `/healthz` says; with `fragile` it can change while the app runs.
+    pub(super) unhealthy: Arc<AtomicBool>,
+    /// A request to `/sick` makes it unhealthy.
+    pub(super) fragile: bool,
     pub(super) strict_paths: bool,
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
@@ -73,7 +78,8 @@ impl Settings {
             on_term: OnTerm::Graceful,
             role: Role::Server,
             broken: Broken::No,
-            unhealthy: false,
+            unhealthy: Arc::default(),
+            fragile: false,
             strict_paths: false,
             exit_after: None,
             canary: None,
@@ -93,7 +99,8 @@ impl Settings {
             "graceful" => self.on_term = OnTerm::Graceful,
             "abrupt" => self.on_term = OnTerm::Abrupt,
             "ignore-term" => self.on_term = OnTerm::Ignore,
-            "unhealthy" => self.unhealthy = true,
+            "unhealthy" => self.unhealthy.store(true, Ordering::Relaxed),
+            "fragile" => self.fragile = true,
             "error-500" => self.broken = Broken::Always,
             "error-500-host" => self.broken = Broken::BehindProxy,
             "strict-paths" => self.strict_paths = true,
@@ -140,7 +147,7 @@ mod tests {
         let mode = "abrupt, unhealthy,exit-after=250,log-canary";
         let settings = Settings::of(&[("MODE", mode), ("CANARY", "x")]).expect("valid");
         assert_eq!(settings.on_term, OnTerm::Abrupt);
-        assert!(settings.unhealthy);
+        assert!(settings.unhealthy.load(Ordering::Relaxed));
         assert_eq!(settings.exit_after, Some(Duration::from_millis(250)));
         assert_eq!(settings.canary, Some("x".into()));
     }
