@@ -302,6 +302,9 @@ pub struct ServiceStatus {
     pub routing: Routing,
     /// The routes.
     pub routes: Vec<Route>,
+    /// The routes after a deployment, where the compose file's routing labels changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_routes: Vec<Route>,
     /// The URL that proves a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,

@@ -1,6 +1,7 @@
 //! `agent serve`: reads `agent.yml`, opens everything, resumes what was interrupted, opens the door.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::app::App;
 use super::compose::{Compose, ComposeEnv};
 use super::config::{self, AgentConfig};
 use super::http::{Authenticator, Door, Nonces, serve as serve_http};
+use super::metrics::{Metrics, PhaseTimes, serve as serve_metrics};
 use super::proxy::traefik::api::Api;
 use super::proxy::traefik::http::local_client;
 use super::site::{Site, Traefik};
@@ -73,10 +75,10 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
             .hint("stop it, or give this one a `state_dir` of its own")
     })?;
     let nonces = Nonces::open(&config.state_dir, Timestamp::now().as_second()).map_err(|error| state("read", error))?;
-    let tasks = TaskTracker::new();
+    let (tasks, phases) = (TaskTracker::new(), PhaseTimes::default());
     let mut apps = Vec::new();
     for site in sites(&config, &engine, &compose_env).await? {
-        let (app, job) = App::open(site, tasks.clone()).map_err(|error| {
+        let (app, job) = App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
             Failure::new(Reason::StateUnusable, "the state of an application cannot be used")
                 .because(error)
                 .hint("move the file aside to start without it")
@@ -85,15 +87,25 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
         tasks.spawn(super::watch::watch(app.clone()));
         apps.push(app);
     }
+    let metrics = Arc::new(Metrics::new(&config.agent_id, phases, apps.clone()));
     let door = Arc::new(Door::new(Authenticator::new(&config.agent_id, &config.keys, nonces), apps, &config.base_path));
     let agent_id = config.agent_id.clone();
-    let served =
-        serve_http(config.listen, door, |address| tracing::info!(%address, agent = %agent_id, "listening")).await;
-    served.map_err(|error| {
-        Failure::new(Reason::ConfigInvalid, format!("{} cannot be listened on", config.listen))
+    let taken = |key: &str, address: SocketAddr, error: std::io::Error| {
+        Failure::new(Reason::ConfigInvalid, format!("{address} cannot be listened on"))
             .because(error)
-            .hint("free the port, or set another `listen` in agent.yml")
-    })
+            .hint(format!("free the port, or set another `{key}` in agent.yml"))
+    };
+    let measured = async {
+        match config.metrics_listen {
+            Some(address) => serve_metrics(address, metrics).await.map_err(|e| taken("metrics_listen", address, e)),
+            None => std::future::pending().await,
+        }
+    };
+    let served = serve_http(config.listen, door, |address| tracing::info!(%address, agent = %agent_id, "listening"));
+    tokio::select! {
+        served = served => served.map_err(|error| taken("listen", config.listen, error)),
+        measured = measured => measured,
+    }
 }
 
 async fn open_engine(host: &str) -> Result<Engine, Failure> {

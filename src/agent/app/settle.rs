@@ -29,7 +29,9 @@ impl App {
         let ended_message = ended.message.clone();
         // Before the application is let go of: whoever finds the deployment ended must find its end among its events. The
         // journal holds the end already, so a crash from here on changes nothing.
-        if !events.after(0).1 {
+        let (told, done) = events.after(0);
+        self.phases.observe(&self.site.app, &service, &told);
+        if !done {
             events.emit(DeployEvent::Finished {
                 outcome: ended.outcome,
                 reason: ended.reason,
@@ -179,6 +181,9 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
     let mut dropped = Vec::new();
     if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
         dropped = service.push(release.clone());
+        if let Some(next) = &job.next {
+            service.route = Some(next.clone());
+        }
         service.members = job.new.clone();
         service.override_image = Some(job.accepted.image_name.clone());
         service.retiring.extend(job.accepted.old.iter().cloned());

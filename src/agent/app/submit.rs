@@ -9,7 +9,7 @@ use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, 
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
-use crate::agent::swap::{CancelGate, Job, Swap, members};
+use crate::agent::swap::{CancelGate, Job, Planned, Swap, members};
 use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
 use crate::clients::docker::{DockerError, RegistryLogin};
 use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName, hex};
@@ -58,6 +58,7 @@ impl App {
             ));
         }
         let state = inner.state.service(service);
+        let stamp = self.site.compose.stamp();
         let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
         let seen = revision(&facts, &state, inner.state.last(service));
         if request.expected_revision.as_ref().is_some_and(|expected| *expected != seen) {
@@ -111,7 +112,8 @@ impl App {
             .credential
             .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
         let answer = deployment(&self.site, &accepted, None, None, false);
-        self.launch(&mut inner, Job::new(accepted), journal, login, Some(facts.hash));
+        let planned = Planned { hash: facts.hash, stamp };
+        self.launch(&mut inner, Job::new(accepted), journal, login, Some(planned));
         Ok(answer)
     }
 
@@ -175,7 +177,7 @@ impl App {
         job: Job,
         journal: Journal,
         credential: Option<RegistryLogin>,
-        planned_hash: Option<String>,
+        planned: Option<Planned>,
     ) {
         let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
         let cancel = CancelGate::default();
@@ -216,9 +218,11 @@ impl App {
             events: events.clone(),
             cancel,
             credential,
-            planned_hash,
+            planned,
             proof: None,
             drain_until: None,
+            rehearsal: None,
+            known: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.

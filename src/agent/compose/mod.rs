@@ -3,6 +3,7 @@
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
 mod service;
+mod stamp;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use super::store::{Lock, remove_file, write_atomic};
 use crate::domain::{ServiceName, one_line};
 
 pub use service::{ComposeService, Volume};
+pub use stamp::Stamp;
 
 /// The override file that pins images, in the project's folder, last in `COMPOSE_FILE`.
 pub const OVERRIDE: &str = "compose.deploy-agent.yaml";
@@ -259,8 +261,10 @@ async fn run(
     command.arg("compose").args(&arguments).current_dir(dir);
     command.env_clear().envs(&env.0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.process_group(0);
     die_with_us(&mut command, lock);
     let mut child = command.spawn().map_err(ComposeError::Spawn)?;
+    let mut group = Group::of(&child);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let collected = async {
@@ -281,6 +285,7 @@ async fn run(
         .await
         .map_err(|_| ComposeError::TimedOut(call.clone()))?
         .map_err(ComposeError::Spawn)?;
+    group.ended();
     if status.success() {
         return Ok(String::from_utf8_lossy(&out).into_owned());
     }
@@ -292,6 +297,30 @@ async fn run(
         code: status.code().unwrap_or(-1),
         words: lines[lines.len().saturating_sub(3)..].join(" | "),
     })
+}
+
+/// `docker` starts compose as a child of its own, which outlives it: given up, both are killed.
+#[derive(Debug)]
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        Self(child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    /// The call came to its own end; its number may be another process's soon.
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended by itself a moment ago.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// The child is killed when the agent dies, and holds a copy of the lock until it is gone.
@@ -318,6 +347,37 @@ fn die_with_us(command: &mut Command, lock: Option<&Lock>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_is_given_up_leaves_no_child() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("docker");
+        let script = "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n";
+        crate::agent::store::write_atomic(&program, &folder.path().join("new"), script.as_bytes(), 0o755)
+            .expect("writes");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let env = ComposeEnv(BTreeMap::from([("PATH", path)]));
+        let child = folder.path().join("child");
+        let started = async {
+            while !std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            ended = run(&env, folder.path(), vec!["config".into()], None) => panic!("{ended:?}"),
+            () = started => {}
+        }
+        let id = std::fs::read_to_string(&child).expect("reads");
+        let gone =
+            || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).map_or(true, |stat| stat.contains(") Z "));
+        for _ in 0..1000 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{id} goes on");
+    }
 
     #[test]
     fn the_override_holds_images_only() {

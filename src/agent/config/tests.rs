@@ -10,6 +10,7 @@ use crate::yaml::{Problems, mutate};
 const GOOD: &str = "\
 agent_id: vps-1.example
 listen: 172.17.0.1:9180
+metrics_listen: 172.17.0.1:9181
 base_path: /deploy/
 state_dir: /srv/agent/
 keys:
@@ -90,6 +91,8 @@ fn listens_only_where_a_private_network_reaches() {
     refused("listen_everywhere", &with(&[("172.17.0.1:9180", "0.0.0.0:9180")]));
     refused("listen_public", &with(&[("172.17.0.1:9180", "203.0.113.1:9180")]));
     refused("listen_no_address", &with(&[("172.17.0.1:9180", "localhost:9180")]));
+    refused("metrics_listen_everywhere", &with(&[("172.17.0.1:9181", "0.0.0.0:9181")]));
+    refused("metrics_listen_twice", &with(&[("172.17.0.1:9181", "172.17.0.1:9180")]));
 }
 
 #[test]

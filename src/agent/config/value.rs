@@ -97,6 +97,14 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Ok(url.to_string())
 }
 
+/// A share: `10%`.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok()).filter(|number| *number <= 100);
+    number.ok_or_else(|| {
+        format!("`{}` is not a share: write a whole number from 0 to 100 and `%`, for example `10%`", shown(text))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

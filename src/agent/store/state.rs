@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -87,6 +88,9 @@ pub struct AppState {
     /// Ended deployments, oldest first.
     #[serde(default)]
     past: Vec<Past>,
+    /// How many deployments ever ended, by the word of their outcome.
+    #[serde(default)]
+    ended: BTreeMap<ServiceName, BTreeMap<String, u64>>,
 }
 
 /// Why the state cannot be used.
@@ -115,7 +119,7 @@ pub enum StateError {
 
 impl Default for AppState {
     fn default() -> Self {
-        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new() }
+        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new(), ended: BTreeMap::new() }
     }
 }
 
@@ -131,13 +135,24 @@ impl AppState {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(StateError::Io { path, what: "read", source }),
         };
-        let state: Self = serde_json::from_str(&text)
+        let mut state: Self = serde_json::from_str(&text)
             .map_err(|error| StateError::Format { path: path.clone(), why: error.to_string() })?;
         if state.format > FORMAT {
             let why = format!("format {} of a newer agent; this one writes {FORMAT}", state.format);
             return Err(StateError::Format { path, why });
         }
+        if state.ended.is_empty() {
+            // An older agent did not count: what it kept is the least there was.
+            let past: Vec<(ServiceName, Outcome)> =
+                state.past.iter().map(|past| (past.service.clone(), past.entry.outcome)).collect();
+            past.iter().for_each(|(service, outcome)| state.count(service, *outcome));
+        }
         Ok(state)
+    }
+
+    fn count(&mut self, service: &ServiceName, outcome: Outcome) {
+        let counts = self.ended.entry(service.clone()).or_default();
+        *counts.entry(outcome.as_str().to_owned()).or_default() += 1;
     }
 
     /// Writes the state into `folder`.
@@ -177,6 +192,7 @@ impl AppState {
             requested_by: accepted.requested_by.clone(),
             idempotency_key: Some(accepted.key.clone()),
         };
+        self.count(&accepted.service, ended.outcome);
         self.past.push(Past {
             service: accepted.service.clone(),
             key: accepted.key.clone(),
@@ -205,6 +221,22 @@ impl AppState {
     #[must_use]
     pub fn last(&self, service: &ServiceName) -> Option<&DeploymentId> {
         self.past.iter().rev().find(|past| past.service == *service).map(|past| &past.accepted.deployment)
+    }
+
+    /// How many deployments of a service ever ended, by the word of their outcome.
+    #[must_use]
+    pub fn outcomes(&self, service: &ServiceName) -> BTreeMap<String, u64> {
+        self.ended.get(service).cloned().unwrap_or_default()
+    }
+
+    /// When a deployment of a service last ended well.
+    #[must_use]
+    pub fn last_success(&self, service: &ServiceName) -> Option<Timestamp> {
+        let deployed = |past: &&Past| past.service == *service && past.entry.outcome == Outcome::Deployed;
+        let newest = self.past.iter().rev().find(deployed).map(|past| past.entry.finished_at);
+        // Longer ago than history reaches: its release tells.
+        let release = || self.services.get(service)?.current().filter(|release| release.deployment.is_some());
+        newest.or_else(|| release().map(|release| release.proven_at))
     }
 
     /// A service's ended deployments, newest first.

@@ -3,7 +3,7 @@
 
 use super::{Fault, Swap};
 use crate::agent::facts::may_route;
-use crate::agent::proxy::traefik::apply::{Wanted, apply};
+use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
 use crate::agent::proxy::traefik::prove::certificate_note;
 use crate::agent::store::{CompiledRoute, Record};
@@ -12,11 +12,12 @@ use crate::event::Phase;
 
 impl Swap {
     pub(super) async fn adopt(&mut self) -> Result<(), Fault> {
+        let facts = self.facts().await?;
+        self.known = Some(facts.clone());
         if let Some(route) = &self.state.route {
             self.job.route = Some(route.clone());
             return Ok(());
         }
-        let facts = self.facts().await?;
         let serving: Vec<String> = facts.running().map(|container| container.name.clone()).collect();
         if serving.is_empty() {
             return Ok(());
@@ -50,14 +51,15 @@ impl Swap {
         let Some(traefik) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else { return Ok(()) };
         let (traefik, file) = traefik;
         let targets = self.targets(route)?;
-        let before = self.baselines(&targets).await;
+        let before = self.baselines(&targets, route).await;
         let proof = self.fresh_proof(0)?;
         let wanted = Wanted { route, servers: serving, proof: Some(&proof) };
         let failed = |why: String| {
             Fault::new(Reason::AdoptFailed, format!("the route of the running version could not be taken over: {why}"))
                 .hint("`deploy-action agent doctor` on the host compares Traefik's folder, networks and API with agent.yml")
         };
-        apply(&traefik.api, &file, Some(wanted), route).await.map_err(failed)?;
+        let not_taken = |why: String| failed(why).hint(where_to_look(&file));
+        apply(&traefik.api, &file, Some(wanted), route).await.map_err(not_taken)?;
         let view = traefik.api.view().await.map_err(|error| failed(error.to_string()))?;
         if let Some(difference) = differences(&view, route).into_iter().next() {
             return Err(failed(difference));
@@ -69,7 +71,7 @@ impl Swap {
             }
         }
         let steady = Wanted { proof: None, ..wanted };
-        apply(&traefik.api, &file, Some(steady), route).await.map_err(failed)
+        apply(&traefik.api, &file, Some(steady), route).await.map_err(not_taken)
     }
 }
 

@@ -78,8 +78,7 @@ pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, pa
 impl Swap {
     pub(super) async fn gate(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Gate);
-        let facts = self.facts().await?;
-        self.as_planned(&facts)?;
+        let facts = self.around().await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
                 .hint("set `probe` for the service in agent.yml")
@@ -87,10 +86,11 @@ impl Swap {
         for member in self.job.new.clone() {
             let passed = self.cancellable(self.pass_gate(&member, &probing, &facts)).await;
             if let Err(fault) = passed {
-                if fault.reason != Reason::Cancelled {
-                    self.diagnose(&member).await;
+                if fault.reason == Reason::Cancelled {
+                    return Err(fault);
                 }
-                return Err(fault);
+                let report = self.diagnose(&member).await;
+                return Err(fault.explained(report.as_ref()));
             }
         }
         self.record(Record::Gated)?;

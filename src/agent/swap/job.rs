@@ -13,8 +13,10 @@ pub struct Job {
     pub resumed: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
-    /// The route it works with.
+    /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
     pub route: Option<CompiledRoute>,
+    /// The route of the new version, where its routing labels differ.
+    pub next: Option<CompiledRoute>,
     /// True while the route file may hold an adoption that was not proven.
     pub adopting: bool,
     /// The engine's id of the image.
@@ -25,6 +27,8 @@ pub struct Job {
     pub new: Vec<Member>,
     /// Compose's hash of their configuration.
     pub config_hash: String,
+    /// True once the route file may hold the routers that rehearse them.
+    pub starting: bool,
     /// True once requests of ours may have been routed to them.
     pub gated: bool,
     /// True once the route file may point at them.
@@ -52,11 +56,13 @@ impl Job {
             resumed: false,
             phase: None,
             route: None,
+            next: None,
             adopting: false,
             image_id: None,
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
+            starting: false,
             gated: false,
             switching: false,
             before: Vec::new(),
@@ -82,7 +88,8 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting => {}
+            Record::Accepted { .. } | Record::Pulling => {}
+            Record::Starting => self.starting = true,
             Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
             Record::Adopting { route } => {
@@ -96,15 +103,22 @@ impl Job {
                 self.new = new;
                 self.config_hash = config_hash;
             }
-            Record::Switching { before } => {
+            Record::Switching { before, next } => {
                 self.switching = true;
                 self.before = before;
+                self.next = next.map(|next| *next);
             }
             Record::Switched => self.switched = true,
             Record::Proven { release } => self.release = Some(*release),
             Record::GoingBack { ended } => self.going_back = Some(*ended),
             Record::Finished { ended } => self.finished = Some(*ended),
         }
+    }
+
+    /// The route that leads to the new version once it is switched to.
+    #[must_use]
+    pub fn route_of_new(&self) -> Option<&CompiledRoute> {
+        self.next.as_ref().or(self.route.as_ref())
     }
 
     /// True where the route was adopted by this swap or before it.

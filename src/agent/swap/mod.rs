@@ -1,6 +1,7 @@
 //! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
 
 mod adopt;
+mod answers;
 mod back;
 mod cancel;
 mod create;
@@ -8,6 +9,7 @@ mod diagnose;
 mod drain;
 mod gate;
 mod job;
+mod planned;
 mod prove;
 mod switch;
 mod verify;
@@ -32,6 +34,8 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+pub use planned::Planned;
+pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
 const PROXY: Duration = Duration::from_secs(45);
@@ -120,12 +124,16 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
-    /// Compose's hash of the service as the plan saw it; not known to a resumed swap, which goes back or is past it.
-    pub planned_hash: Option<String>,
+    /// The compose files as the plan saw them; not known to a resumed swap.
+    pub planned: Option<Planned>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
     /// Until when the old containers may keep connections, once the route has left them.
     pub drain_until: Option<Instant>,
+    /// The rehearsal that was prepared while the containers started.
+    pub rehearsal: Option<Rehearsal>,
+    /// What was read when it began: compose is asked once, for each of its calls takes a while.
+    pub known: Option<Facts>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -145,6 +153,8 @@ impl Swap {
     /// Runs the swap from wherever its journal stands, forward or back, to its end.
     pub async fn run(mut self) -> Done {
         if self.job.resumed {
+            // Only an adoption journals its route; one that was adopted before is in the state.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
         }
         let result = match self.job.going_back.clone() {
@@ -244,23 +254,29 @@ impl Swap {
         self.events.emit(DeployEvent::Note { text: text.into() });
     }
 
+    /// Everything, read anew.
     async fn facts(&self) -> Result<Facts, Fault> {
         Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
     }
 
-    /// What was planned must still be what the compose files ask for: the new containers were made from it.
-    fn as_planned(&self, facts: &Facts) -> Result<(), Fault> {
-        match &self.planned_hash {
-            Some(planned) if *planned != facts.hash => Err(Fault::new(
-                Reason::ChangedUnderneath,
-                format!(
-                    "the compose files ask for another configuration of {} than when the deployment began",
-                    self.service
-                ),
-            )
-            .hint("let nobody edit them during a deployment, then deploy again")),
-            _ => Ok(()),
+    /// What compose files and labels say was read when the swap began; containers are as they are now.
+    async fn around(&self) -> Result<Facts, Fault> {
+        let Some(mut facts) = self.known.clone() else { return self.facts().await };
+        let site = &self.site;
+        let containers = site.engine.service_containers(site.compose.project(), self.service.as_str()).await?;
+        facts.containers = containers
+            .into_iter()
+            .filter(|container| !self.state.retiring.iter().any(|old| old.id == container.id))
+            .collect();
+        if let Some(proxy) = &facts.proxy {
+            // A proxy that was made anew has another id, and is looked for again.
+            facts.proxy = match site.engine.container(&proxy.id).await {
+                Ok(proxy) => Some(proxy),
+                Err(DockerError::NotFound(_)) => self.facts().await?.proxy,
+                Err(error) => return Err(error.into()),
+            };
         }
+        Ok(facts)
     }
 
     /// Waits for something that a cancellation may interrupt.

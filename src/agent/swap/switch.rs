@@ -2,9 +2,11 @@
 
 use super::{Fault, Swap};
 use crate::agent::facts::{may_route, shared_networks, subject};
-use crate::agent::proxy::traefik::apply::{Wanted, apply};
+use crate::agent::proxy::traefik::api::text;
+use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::compile;
 use crate::agent::proxy::traefik::prove::{Target, baseline, targets};
+use crate::agent::proxy::traefik::rule::Rule;
 use crate::agent::store::{CompiledRoute, Record};
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Phase};
@@ -15,6 +17,7 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(10);
 impl Swap {
     pub(super) async fn switch(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Switch);
+        self.as_planned().await?;
         let first = if self.job.route.is_none() { self.cancellable(self.first_route()).await? } else { None };
         let before = self.job.before.clone();
         if !self.cancel.commit() {
@@ -23,14 +26,12 @@ impl Swap {
         if let Some(route) = first {
             self.record(Record::Adopting { route: Box::new(route) })?;
         }
-        self.record(Record::Switching { before })?;
-        if let Some(route) = self.job.route.clone() {
+        let next = self.job.next.clone().map(Box::new);
+        self.record(Record::Switching { before, next })?;
+        if let Some(route) = self.job.route_of_new().cloned() {
             self.reachable().await?;
             let proof = self.fresh_proof(self.state.next_number())?;
-            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| {
-                Fault::new(Reason::SwitchFailed, format!("the new version could not be put into the route: {why}"))
-                    .hint("Traefik's log says why it did not take the file over")
-            })?;
+            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
             self.proof = Some(proof);
         }
         self.record(Record::Switched)?;
@@ -40,6 +41,15 @@ impl Swap {
         self.events.emit(DeployEvent::Switched);
         self.end(Phase::Switch, began);
         Ok(())
+    }
+
+    /// Traefik did not take over a route to the new version.
+    pub(super) fn not_taken(&self, why: &str) -> Fault {
+        let fault = Fault::new(Reason::SwitchFailed, format!("the new version could not be put into the route: {why}"));
+        match self.site.route_file(&self.service) {
+            Some(file) => fault.hint(where_to_look(&file)),
+            None => fault,
+        }
     }
 
     /// The route of a service that had no container before: labels of the new one, once Traefik has seen it.
@@ -79,8 +89,7 @@ impl Swap {
 
     /// Every new container must be in a network where Traefik can resolve its name.
     pub(super) async fn reachable(&self) -> Result<(), Fault> {
-        let facts = self.facts().await?;
-        self.as_planned(&facts)?;
+        let facts = self.around().await?;
         let Some(proxy) = &facts.proxy else { return Ok(()) };
         let lost = |container: &&crate::clients::docker::Container| {
             self.job.new.iter().any(|member| member.id == container.id) && shared_networks(container, proxy).is_empty()
@@ -122,11 +131,15 @@ impl Swap {
             .map_err(|blocker| Fault::new(Reason::Blocked, blocker.message).hint(blocker.hint))
     }
 
-    /// What the running version answers to them.
-    pub(super) async fn baselines(&self, targets: &[Target]) -> Vec<Option<u16>> {
+    /// What the running version answers to them through `route`; nothing where that leads elsewhere.
+    pub(super) async fn baselines(&self, targets: &[Target], route: &CompiledRoute) -> Vec<Option<u16>> {
+        let leads = |target: &Target| {
+            let path = target.path.split('?').next().unwrap_or_default();
+            route.routers.values().any(|router| Rule::read(text(router, "rule")).may_match(&target.host, path))
+        };
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
-            found.push(baseline(target).await);
+            found.push(if leads(target) { baseline(target).await } else { None });
         }
         found
     }

@@ -26,7 +26,7 @@ const BAD_IN_A_ROW: u32 = 5;
 impl Swap {
     pub(super) async fn verify(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Verify);
-        if let Some(route) = self.job.route.clone() {
+        if let Some(route) = self.job.route_of_new().cloned() {
             self.point_at(&route, &self.names(), None).await.map_err(|why| {
                 Fault::new(
                     Reason::VerifyFailed,
@@ -84,7 +84,7 @@ impl Swap {
 
     /// At the end of the window somebody outside must still get an answer: containers may be well behind a closed door.
     async fn still_answered(&self) -> Result<(), Fault> {
-        let Some(route) = &self.job.route else { return Ok(()) };
+        let Some(route) = self.job.route_of_new() else { return Ok(()) };
         let targets = self.targets(route)?;
         let Some(target) = targets.first() else { return Ok(()) };
         let until = Instant::now() + DOOR;
@@ -107,11 +107,15 @@ impl Swap {
     }
 
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
-        let facts = self.facts().await?;
-        let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let until = Instant::now() + window;
+        let mut errors = if window.is_zero() { None } else { self.error_watch().await };
+        let facts = self.around().await?;
+        let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let mut bad = 0;
         loop {
+            if let Some(errors) = &mut errors {
+                self.look_at_answers(errors).await?;
+            }
             for member in &self.job.new {
                 if let Err(fault) = self.look(member, probing.as_ref(), &facts, &mut bad).await {
                     self.diagnose(member).await;
@@ -197,7 +201,7 @@ impl Swap {
         };
         let until = Instant::now() + limit;
         // Without Traefik's addresses every connection counts.
-        let proxy = self.facts().await.ok().and_then(|facts| facts.proxy);
+        let proxy = self.around().await.ok().and_then(|facts| facts.proxy);
         let peers = proxy.map(|proxy| proxy.addresses()).unwrap_or_default();
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;

@@ -224,7 +224,10 @@ async fn failures_name_the_place_and_what_to_check() {
 
 #[tokio::test]
 async fn an_agent_that_is_down_is_told_with_its_address() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    // Bound, so that nobody else gets it, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
     let key = AgentKey::generate("a", "k").unwrap();
     let down = AgentClient::new(format!("http://127.0.0.1:{port}").parse().unwrap(), key).unwrap();
     let failure = down.deployment(&"d-1".parse().unwrap()).await.unwrap_err();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kit::bed::{
-    AppImage, Bed, BedError, BedOptions, ComposeFile, ComposeService, ProxyOptions, Result, sweep, wait_for,
+    AppImage, Bed, BedError, BedOptions, ComposeFile, ComposeService, EngineOptions, Machine, ProxyOptions, Result,
+    sweep, wait_for,
 };
 use kit::load::{Load, LoadConfig};
 
@@ -88,5 +89,58 @@ fn a_plain_recreate_fails_requests() -> Result<()> {
     let report = load.stop();
     report.check_books().map_err(BedError::new)?;
     assert!(report.failed > 0, "a recreate leaves a gap, and the load did not see it: {report:?}");
+    Ok(())
+}
+
+/// A bed with an engine of its own, of which nothing may be left.
+fn with_engine(engine: EngineOptions) -> Result<Bed> {
+    let bed = Bed::start(&BedOptions { engine: Some(engine), ..BedOptions::default() })?;
+    put_up_v1(&bed)?;
+    Ok(bed)
+}
+
+fn assert_nothing_left(name: &str) {
+    let named = |entry: &std::fs::DirEntry| {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(&format!("/{name}/"))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(named);
+    assert_eq!(processes.map(|entry| entry.path()).collect::<Vec<_>>(), [] as [&std::path::Path; 0]);
+    let groups = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|it| it.path().join(name));
+    assert_eq!(groups.filter(|group| group.exists()).collect::<Vec<_>>(), [] as [&std::path::Path; 0]);
+    assert!(!std::env::temp_dir().join("deploy-action-bed").join(name).exists());
+}
+
+#[test]
+fn an_engine_of_its_own_is_killed_and_nothing_is_left_of_it() -> Result<()> {
+    for live_restore in [true, false] {
+        let mut bed = with_engine(EngineOptions { live_restore, ..EngineOptions::default() })?;
+        let (name, container) = (bed.name().to_owned(), bed.containers_of("web")?.remove(0));
+        assert_eq!(Machine::find()?.docker(&["ps", "-aq", "--filter", &format!("id={}", container.id)])?, "");
+        bed.engine()?.kill9();
+        assert!(bed.machine.docker(&["version"]).is_err());
+        let to = bed.proxy.web_for_load();
+        assert!(to.is_err(), "nobody answers for the engine");
+        bed.engine()?.start()?;
+        let then = bed.containers_of("web")?.remove(0);
+        assert_eq!((then.id == container.id, then.state == "running"), (true, live_restore), "{then:?}");
+        if live_restore {
+            wait_for("v1 to serve", LONG, || bed.serves_only(HOST, "v1"))?;
+        }
+        bed.engine()?.stop()?;
+        drop(bed);
+        assert_nothing_left(&name);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_engine_that_a_crash_left_is_swept() -> Result<()> {
+    let bed = with_engine(EngineOptions { disk: Some("64m".to_owned()), ..EngineOptions::default() })?;
+    let (name, dir) = (bed.name().to_owned(), bed.dir().to_owned());
+    std::mem::forget(bed);
+    std::fs::write(dir.join("owner"), "1 0").map_err(|error| BedError::new(error.to_string()))?;
+    assert!(sweep(&Machine::find()?)?.contains(&name));
+    assert_nothing_left(&name);
     Ok(())
 }

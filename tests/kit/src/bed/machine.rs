@@ -77,6 +77,35 @@ impl Machine {
         command
     }
 
+    /// The folder with the newest engine that packages offer.
+    pub(super) fn newest(&self) -> Result<PathBuf> {
+        let bed = self.env.iter().find(|(name, _)| name == "BED").map(|(_, value)| PathBuf::from(value).join("newest"));
+        bed.filter(|path| path.join("bin/dockerd").is_file())
+            .ok_or_else(|| BedError::new("bed: the newest engine is not there: run script/bootstrap --tests"))
+    }
+
+    /// The same machine with another engine, and with what that came with: the docker command, compose.
+    pub(super) fn with_engine(&self, socket: &Path, programs: Option<&Path>) -> Self {
+        let mut machine = self.clone();
+        machine.set("DOCKER_HOST", format!("unix://{}", socket.display()).into());
+        machine.env.retain(|(name, _)| name != "DOCKER_CONTEXT");
+        if let Some(programs) = programs {
+            let mut path = programs.join("bin").into_os_string();
+            if let Some((_, value)) = machine.env.iter().find(|(name, _)| name == "PATH") {
+                path.push(":");
+                path.push(value);
+            }
+            machine.set("PATH", path);
+            machine.set("DOCKER_CONFIG", programs.join("docker-config").into());
+        }
+        machine
+    }
+
+    fn set(&mut self, name: &str, value: OsString) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.into(), value));
+    }
+
     /// The engine's socket on this machine.
     #[must_use]
     pub fn socket(&self) -> String {

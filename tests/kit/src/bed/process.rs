@@ -104,6 +104,17 @@ pub(super) fn signal(id: u32, name: &str) -> Result<()> {
     run::run(&mut shell, Duration::from_secs(5))?.ok("kill").map(drop)
 }
 
+/// All processes of this machine, with their parents.
+pub(super) fn all() -> Vec<(u32, u32)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter_map(|id: u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        Some((id, stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?))
+    })
+    .collect()
+}
+
 /// When a process began, in the kernel's own count: with the id, it names a process for good. `None` if there is no
 /// such process, or only its remains.
 pub(super) fn started(id: u32) -> Option<String> {

@@ -83,7 +83,8 @@ impl Proxy {
             (config.as_path(), "/traefik.yml"),
             (&proxy.folder, "/etc/traefik/dynamic"),
             (&dir.join("elsewhere"), "/etc/traefik/elsewhere"),
-            (Path::new("/var/run/docker.sock"), "/var/run/docker.sock"),
+            (&machine.traefik, "/traefik"),
+            (Path::new(&machine.socket()), "/var/run/docker.sock"),
         ] {
             run.extend(["-v".to_owned(), format!("{}:{target}:ro", source.display())]);
         }
@@ -101,6 +102,7 @@ impl Proxy {
         format!(
             "entryPoints:\n  web: {{address: \"{}\"{}}}\n  websecure: {{address: \"{}\"{}}}\n  traefik: {{address: \"{}\"}}\n\
              api: {{insecure: true}}\n\
+             metrics: {{prometheus: {{}}}}\n\
              log: {{level: INFO}}\n\
              providers:\n  providersThrottleDuration: 200ms\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \

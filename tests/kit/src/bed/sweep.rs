@@ -2,15 +2,15 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::LABEL;
 use super::error::Result;
 use super::machine::Machine;
 use super::process::{end_all, started};
 use super::registry::ADDRESSES;
+use super::{LABEL, engine};
 
 /// The file in a bed's folder that tells who made it: process id and start time.
 const OWNER: &str = "owner";
@@ -103,6 +103,11 @@ fn lives(name: &str) -> bool {
 pub fn remove(machine: &Machine, name: &str) {
     let dir = folder(name);
     end_all(&dir);
+    if engine::end(&dir, name) {
+        // Everything that docker knew of this bed was in there.
+        forget(&dir);
+        return;
+    }
     let list = |arguments: &[&str]| -> Vec<String> {
         let output = machine.docker_output(arguments).map(|output| output.stdout).unwrap_or_default();
         output.split_whitespace().map(str::to_owned).collect()
@@ -148,7 +153,11 @@ pub fn remove(machine: &Machine, name: &str) {
     }
     images.retain(|image| !image.contains("<none>"));
     all(&["rmi"], images);
-    let _ = fs::remove_dir_all(&dir);
+    forget(&dir);
+}
+
+fn forget(dir: &Path) {
+    let _ = fs::remove_dir_all(dir);
     // Works for the last one only.
     let _ = fs::remove_dir(root());
 }

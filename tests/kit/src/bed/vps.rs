@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::agent::{Agent, keygen};
 use super::agent_config::{AgentOptions, Surroundings};
+use super::engine::{Engine, EngineOptions};
 use super::error::{BedError, Result};
 use super::http::{self, Answer};
 use super::images::AppImage;
@@ -30,11 +31,13 @@ pub struct BedOptions {
     pub deploy_action: Option<PathBuf>,
     /// How its Traefik differs from what set-up gives.
     pub proxy: ProxyOptions,
+    /// An engine of its own instead of the machine's.
+    pub engine: Option<EngineOptions>,
 }
 
 impl Default for BedOptions {
     fn default() -> Self {
-        Self { prefix: "dab".to_owned(), deploy_action: None, proxy: ProxyOptions::default() }
+        Self { prefix: "dab".to_owned(), deploy_action: None, proxy: ProxyOptions::default(), engine: None }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct Bed {
     /// The compose project, which has the bed's name.
     pub project: Project,
     pub(super) agent: Option<Agent>,
+    /// The engine, where it is the bed's own.
+    engine: Option<Engine>,
 }
 
 impl Bed {
@@ -80,14 +85,17 @@ impl Bed {
         SWEPT.call_once(|| drop(sweep::sweep(&machine)));
         let dir = sweep::claim(name)?;
         let built = (|| {
+            let engine = options.engine.as_ref().map(|options| Engine::start_for(&machine, name, &dir, options));
+            let engine = engine.transpose()?;
+            let machine = engine.as_ref().map_or(&machine, Engine::machine);
             let label = format!("{LABEL}={name}");
             machine.docker(&["network", "create", "--label", &label, name])?;
-            let registry = Registry::open(&machine, &dir)?;
-            let proxy = Proxy::start(&machine, name, &dir, &options.proxy)?;
-            let project = Project::new(&machine, name, dir.join("project"))?;
-            Ok((registry, proxy, project))
+            let registry = Registry::open(machine, &dir)?;
+            let proxy = Proxy::start(machine, name, &dir, &options.proxy)?;
+            let project = Project::new(machine, name, dir.join("project"))?;
+            Ok((machine.clone(), registry, proxy, project, engine))
         })();
-        let (registry, proxy, project) = built.inspect_err(|_| sweep::remove(&machine, name))?;
+        let (machine, registry, proxy, project, engine) = built.inspect_err(|_| sweep::remove(&machine, name))?;
         let deploy_action = options.deploy_action.clone();
         Ok(Self {
             name: name.to_owned(),
@@ -99,6 +107,7 @@ impl Bed {
             proxy,
             project,
             agent: None,
+            engine,
         })
     }
 
@@ -185,6 +194,14 @@ impl Bed {
         self.agent.as_mut().ok_or_else(|| BedError::new("bed: there is no agent: call `start_agent` first"))
     }
 
+    /// The engine of its own.
+    ///
+    /// # Errors
+    /// It uses the machine's: `BedOptions::engine` is not set.
+    pub fn engine(&mut self) -> Result<&mut Engine> {
+        self.engine.as_mut().ok_or_else(|| BedError::new("bed: `BedOptions::engine` is not set"))
+    }
+
     /// GET through Traefik's entry point `web`.
     ///
     /// # Errors
@@ -250,6 +267,7 @@ impl Drop for Bed {
         if self.keep {
             self.registry.release();
             self.agent.iter_mut().for_each(Agent::release);
+            self.engine.iter_mut().for_each(Engine::release);
         } else {
             self.agent = None;
             sweep::remove(&self.machine, &self.name);

@@ -1,0 +1,74 @@
+//! The usual day on engines of every age: a commit is built, pushed, swapped in and rolled back.
+
+use std::time::Duration;
+
+use kit::bed::{BedOptions, EngineOptions};
+use kit::load::{Load, LoadConfig};
+use kit::runner::Told;
+use serde_json::json;
+
+use crate::action::user::{PROGRAM, User};
+use crate::stage::{HOST, Setting};
+
+/// Requests per second, beside all else that happens on the machine.
+const RATE: u32 = 100;
+
+fn user(engine: EngineOptions) -> User {
+    let bed = BedOptions { engine: Some(engine), ..BedOptions::with(PROGRAM) };
+    User::with(Setting { bed, ..Setting::default() })
+}
+
+#[track_caller]
+fn deployed(told: &Told) {
+    assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+}
+
+/// Builds, pushes, swaps and goes back, and drops no request.
+fn usual_day(engine: EngineOptions) {
+    let user = user(engine);
+    let stage = &user.stage;
+    let load = Load::start(LoadConfig::new(stage.bed.proxy.web_for_load().expect("an address"), HOST, RATE));
+    assert!(load.wait_until_ok(u64::from(RATE), Duration::from_secs(20)), "the load begins");
+    for version in ["v2", "v3"] {
+        let sha = user.version(version);
+        let told = user.push(&sha, &[]);
+        deployed(&told);
+        stage.assert_serves(version);
+        let again = user.push(&sha, &[]);
+        assert_eq!((again.code, again.output("outcome")), (0, "unchanged"), "{}", again.log());
+    }
+    let sha = user.repository.commit("back").expect("commits");
+    let image = user.image();
+    let mut job = user.job("workflow_dispatch", &json!({"inputs": null}), &sha);
+    // Without a registry, as ever.
+    for version in ["v2", "v3"] {
+        let told = user.run(&mut job, &[("image", &image), ("command", "rollback")]);
+        deployed(&told);
+        stage.assert_serves(version);
+    }
+    assert!(load.wait_until_only("v3", Duration::from_secs(1), Duration::from_secs(20)));
+    let report = load.stop();
+    report.check_books().expect("every request is accounted for");
+    assert_eq!(report.failed, 0, "{:?} {:?}\n{}", report.failures, report.samples, stage.agent_log());
+    stage.wait("the old containers to be gone", || stage.containers("web").len() == 1);
+    let status = stage.state();
+    assert_eq!(status["drift"], json!([]), "{status}");
+    let before = stage.ids("web");
+    stage.bed.project.up().expect("a plain up");
+    assert_eq!(stage.ids("web"), before, "a plain up recreates nothing");
+}
+
+#[test]
+fn on_the_machines_engine() {
+    usual_day(EngineOptions::default());
+}
+
+#[test]
+fn on_the_newest_engine() {
+    usual_day(EngineOptions { newest: true, ..EngineOptions::default() });
+}
+
+#[test]
+fn on_the_newest_engine_with_containerds_image_store() {
+    usual_day(EngineOptions { newest: true, containerd_store: true, ..EngineOptions::default() });
+}
