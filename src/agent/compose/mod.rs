@@ -3,6 +3,7 @@
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
 mod service;
+mod stamp;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use super::store::{Lock, remove_file, write_atomic};
 use crate::domain::{ServiceName, one_line};
 
 pub use service::{ComposeService, Volume};
+pub use stamp::Stamp;
 
 /// The override file that pins images, in the project's folder, last in `COMPOSE_FILE`.
 pub const OVERRIDE: &str = "compose.deploy-agent.yaml";

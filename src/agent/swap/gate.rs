@@ -86,10 +86,11 @@ impl Swap {
         for member in self.job.new.clone() {
             let passed = self.cancellable(self.pass_gate(&member, &probing, &facts)).await;
             if let Err(fault) = passed {
-                if fault.reason != Reason::Cancelled {
-                    self.diagnose(&member).await;
+                if fault.reason == Reason::Cancelled {
+                    return Err(fault);
                 }
-                return Err(fault);
+                let report = self.diagnose(&member).await;
+                return Err(fault.explained(report.as_ref()));
             }
         }
         self.record(Record::Gated)?;

@@ -10,6 +10,7 @@ mod disk;
 mod drain;
 mod gate;
 mod job;
+mod planned;
 mod prove;
 mod switch;
 mod verify;
@@ -35,6 +36,7 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+pub use planned::Planned;
 pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
@@ -124,16 +126,16 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
-    /// Compose's hash of the service as the plan saw it; not known to a resumed swap, which goes back or is past it.
-    pub planned_hash: Option<String>,
+    /// The compose files as the plan saw them; not known to a resumed swap.
+    pub planned: Option<Planned>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
     /// What was read when it began: compose is asked once, for each of its calls takes a while.
     pub known: Option<Facts>,
-    /// Until when the old containers may keep connections, once the route has left them.
-    pub drain_until: Option<Instant>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -309,23 +311,6 @@ impl Swap {
             };
         }
         Ok(facts)
-    }
-
-    /// What was planned must still be what the compose files ask for: the new containers were made from it.
-    async fn as_planned(&self) -> Result<(), Fault> {
-        let Some(planned) = &self.planned_hash else { return Ok(()) };
-        let hash = self.site.compose.hash(With::Live, &self.service).await.map_err(FactsError::from)?;
-        if *planned == hash {
-            return Ok(());
-        }
-        Err(Fault::new(
-            Reason::ChangedUnderneath,
-            format!(
-                "the compose files ask for another configuration of {} than when the deployment began",
-                self.service
-            ),
-        )
-        .hint("let nobody edit them during a deployment, then deploy again"))
     }
 
     /// Waits for something that a cancellation may interrupt.

@@ -69,9 +69,10 @@ impl Swap {
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
         if self.job.route.is_none() || self.serving().await?.is_empty() {
-            return self.as_planned().await;
+            return Ok(());
         }
         let began = self.begin(Phase::Rehearse);
+        self.as_planned().await?;
         self.reachable().await?;
         let Rehearsal { proof, before } = match self.rehearsal.take() {
             Some(prepared) => prepared,
@@ -79,8 +80,7 @@ impl Swap {
         };
         self.job.before = before;
         if let Some(route) = self.job.route_of_new() {
-            let rehearsed = async { tokio::try_join!(self.prove_route(route, &proof), self.as_planned()) };
-            self.cancellable(rehearsed).await?;
+            self.cancellable(self.prove_route(route, &proof)).await?;
         }
         self.end(Phase::Rehearse, began);
         Ok(())
@@ -102,7 +102,7 @@ impl Swap {
         let before = self.baselines(&self.targets(rehearsed)?, route).await;
         let fresh = self.fresh_proof(self.state.next_number())?;
         let proof = Proof { next: self.names(), route: self.job.next.clone().map(Box::new), ..fresh };
-        self.point_at(route, &serving, Some(&proof)).await.map_err(unproven)?;
+        self.point_at(route, &serving, Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
         Ok(Rehearsal { proof, before })
     }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kit::bed::AppImage;
+use kit::bed::{AppImage, ComposeFile};
 
 use super::{Scene, deploy_meanwhile, new_one_runs};
-use crate::stage::{Setting, Stage};
+use crate::stage::{Setting, Stage, web};
 
 /// A file system of 256 KiB, mounted for as long as this lives.
 struct Small(PathBuf);
@@ -44,11 +44,17 @@ fn booting(stage: &Stage) -> String {
 
 #[test]
 fn the_disk_of_the_state_is_full() {
-    let mut scene = Scene::set(Setting::default());
-    let v2 = booting(&scene.stage);
+    // Its labels make one record of the journal larger than what is left of a block, however the others fall.
+    let noted = |image: &str| {
+        let note = "traefik.http.middlewares.unused.headers.customresponseheaders.X-Note";
+        ComposeFile::of(web(image).label(note, &"n".repeat(8_000)))
+    };
+    let mut scene = Scene::set(Setting::default().compose(noted));
+    let v2 = scene.stage.version("v2");
     let agent = scene.stage.bed.agent().expect("an agent");
     agent.stop().expect("stops");
-    let small = Small::mount(&agent.state_dir());
+    let state = agent.state_dir();
+    let small = Small::mount(&state);
     agent.start(&[]).expect("starts");
 
     small.fill();
@@ -57,7 +63,9 @@ fn the_disk_of_the_state_is_full() {
     small.free();
 
     let stage = &scene.stage;
-    let run = deploy_meanwhile(stage, &v2, "the new container to run", || new_one_runs(stage), || small.fill());
+    let journal = state.join(stage.bed.name()).join("journal");
+    let begun = || fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0);
+    let run = deploy_meanwhile(stage, &v2, "the journal to begin", begun, || small.fill());
     scene.failed("full in the middle", &run, 30, "state_unusable");
 
     small.free();

@@ -14,16 +14,17 @@ fn traefik_is_down() {
     let (v2, slow) = (scene.stage.version("v2"), scene.stage.push(&AppImage::version("v3").env("BOOT_MS", "3000")));
     scene.stage.bed.proxy.stop().expect("stops");
     let run = scene.stage.deploy(&v2);
-    scene.refused("down before the first deployment", &run, 13, "traefik_unreachable");
+    scene.refused("down before the deployment", &run, 13, "blocked");
     scene.stage.bed.proxy.restart().expect("starts");
     scene.stage.wait("version 1 to serve", || scene.stage.serves("v1"));
 
     let stage = &scene.stage;
     let stop = || stage.bed.proxy.stop().expect("stops");
     let run = deploy_meanwhile(stage, &slow, "the new container to run", || new_one_runs(stage), stop);
-    scene.refused("down before the switch", &run, 30, "proof_failed");
+    scene.refused("down before the switch", &run, 30, "switch_failed");
     scene.stage.bed.proxy.restart().expect("starts");
-    scene.failed("down before the switch, and up again", &run, 30, "proof_failed");
+    scene.stage.wait("version 1 to serve alone", || scene.stage.serves("v1"));
+    assert_eq!(scene.stage.containers("web").len(), 1);
     assert_eq!(scene.stage.deploy(&v2).expect(0).result()["outcome"], "deployed");
     insta::assert_snapshot!(scene.told);
 }
@@ -44,7 +45,7 @@ fn traefik_refuses_the_folder() {
     assert_eq!(scene.stage.state()["routing"], "agent", "the adoption stays");
     std::fs::write(&theirs, WRONG).expect("writes");
     let run = scene.stage.deploy(&v2);
-    scene.failed("once the route is ours", &run, 30, "proof_failed");
+    scene.failed("once the route is ours", &run, 30, "switch_failed");
     std::fs::remove_file(&theirs).expect("removes");
     scene.stage.deploy(&v2).expect(0);
     insta::assert_snapshot!(scene.told);
