@@ -79,6 +79,17 @@ fn every_blocker_and_every_drift_has_a_line() {
     assert_eq!(listed, blockers);
     let listed: BTreeSet<String> = first_cells(&section(&readme, "## Drift")).into_iter().collect();
     assert_eq!(listed, codes(&read("src/agent/facts/status.rs"), &["add("]));
+    assert_eq!(listed, BTreeSet::from(deploy_action::agent::facts::DRIFT.map(str::to_owned)));
+}
+
+#[test]
+fn every_metric_has_a_line() {
+    let source = read(
+        "src/agent/metrics/snapshots/deploy_action__agent__metrics__render__tests__everything_is_told_by_application_and_service.snap",
+    );
+    let types = source.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next().map(str::to_owned));
+    let listed: BTreeSet<String> = first_cells(&section(&read("README.md"), "## Metrics")).into_iter().collect();
+    assert_eq!(listed, types.collect());
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod config;
 pub mod doctor;
 pub mod facts;
 pub mod http;
+pub mod metrics;
 pub mod proxy;
 pub mod serve;
 pub mod site;

@@ -1,6 +1,8 @@
 //! `agent serve`: reads `agent.yml`, opens everything, resumes what was interrupted, opens the door.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +15,12 @@ use super::app::App;
 use super::compose::{Compose, ComposeEnv};
 use super::config::{self, AgentConfig};
 use super::http::{Authenticator, Door, Nonces, serve as serve_http};
+use super::metrics::{Metrics, PhaseTimes, serve as serve_metrics};
 use super::proxy::traefik::api::Api;
 use super::proxy::traefik::http::local_client;
 use super::site::{Site, Traefik};
 use super::store::Lock;
+use crate::clients::bounded;
 use crate::clients::docker::{DEFAULT_HOST, Engine};
 use crate::domain::Reason;
 use crate::env::Env;
@@ -32,13 +36,13 @@ const LOCK: Duration = Duration::from_secs(60);
 /// Every problem of the file, at its line.
 pub fn load(path: &Path) -> Result<AgentConfig, Failure> {
     let shown = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| {
-        Failure::new(Reason::ConfigInvalid, format!("{shown} cannot be read"))
+    let text = bounded::read(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => {
+            Failure::new(Reason::ConfigInvalid, format!("{shown} is not UTF-8 text")).hint("save it as UTF-8")
+        }
+        _ => Failure::new(Reason::ConfigInvalid, format!("{shown} cannot be read"))
             .because(error)
-            .hint("give the file with `--config`; the README shows one")
-    })?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::new(Reason::ConfigInvalid, format!("{shown} is not UTF-8 text")).hint("save it as UTF-8")
+            .hint("give the file with `--config`; the README shows one"),
     })?;
     config::parse(&shown, &text, weak_key).map_err(|problems| {
         let all = problems.to_string();
@@ -73,10 +77,10 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
             .hint("stop it, or give this one a `state_dir` of its own")
     })?;
     let nonces = Nonces::open(&config.state_dir, Timestamp::now().as_second()).map_err(|error| state("read", error))?;
-    let tasks = TaskTracker::new();
+    let (tasks, phases) = (TaskTracker::new(), PhaseTimes::default());
     let mut apps = Vec::new();
     for site in sites(&config, &engine, &compose_env).await? {
-        let (app, job) = App::open(site, tasks.clone()).map_err(|error| {
+        let (app, job) = App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
             Failure::new(Reason::StateUnusable, "the state of an application cannot be used")
                 .because(error)
                 .hint("move the file aside to start without it")
@@ -85,15 +89,25 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
         tasks.spawn(super::watch::watch(app.clone()));
         apps.push(app);
     }
+    let metrics = Arc::new(Metrics::new(&config.agent_id, phases, apps.clone()));
     let door = Arc::new(Door::new(Authenticator::new(&config.agent_id, &config.keys, nonces), apps, &config.base_path));
     let agent_id = config.agent_id.clone();
-    let served =
-        serve_http(config.listen, door, |address| tracing::info!(%address, agent = %agent_id, "listening")).await;
-    served.map_err(|error| {
-        Failure::new(Reason::ConfigInvalid, format!("{} cannot be listened on", config.listen))
+    let taken = |key: &str, address: SocketAddr, error: std::io::Error| {
+        Failure::new(Reason::ConfigInvalid, format!("{address} cannot be listened on"))
             .because(error)
-            .hint("free the port, or set another `listen` in agent.yml")
-    })
+            .hint(format!("free the port, or set another `{key}` in agent.yml"))
+    };
+    let measured = async {
+        match config.metrics_listen {
+            Some(address) => serve_metrics(address, metrics).await.map_err(|e| taken("metrics_listen", address, e)),
+            None => std::future::pending().await,
+        }
+    };
+    let served = serve_http(config.listen, door, |address| tracing::info!(%address, agent = %agent_id, "listening"));
+    tokio::select! {
+        served = served => served.map_err(|error| taken("listen", config.listen, error)),
+        measured = measured => measured,
+    }
 }
 
 async fn open_engine(host: &str) -> Result<Engine, Failure> {
@@ -111,7 +125,7 @@ async fn open_engine(host: &str) -> Result<Engine, Failure> {
 async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Result<Vec<Site>, Failure> {
     let http =
         local_client().map_err(|error| Failure::new(Reason::Bug, "the HTTP client cannot be made").because(error))?;
-    let mut sites = Vec::new();
+    let (mut sites, images) = (Vec::new(), Arc::default());
     for (app, app_config) in &config.apps {
         let folder = config.state_dir.join(app.as_str());
         let state = |error: std::io::Error| {
@@ -139,6 +153,7 @@ async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Resul
                 .map(|traefik| Traefik { api: Api::new(&traefik.api, http.clone()), config: traefik.clone() }),
             http: http.clone(),
             folder,
+            images: Arc::clone(&images),
             lock,
         });
     }

@@ -198,7 +198,8 @@ impl Planned {
         if self.report.blockers.is_empty() {
             return Ok(&self.plan);
         }
-        let codes: Vec<&str> = self.report.blockers.iter().map(|blocker| blocker.code.as_str()).collect();
+        let mut codes: Vec<&str> = self.report.blockers.iter().map(|blocker| blocker.code.as_str()).collect();
+        codes.dedup();
         // A single blocker that has a word of its own among the reasons keeps it.
         let reason = match codes.as_slice() {
             ["image_not_allowed"] => Reason::ImageNotAllowed,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Action, AgentSwap, Downtime, Mark, Plan, PlanInput, PlanReport, Step, Version};
-use crate::agent_api::{Blocker, Gate, Release, Replica, Routing, ServiceStatus, Wanted};
+use crate::agent_api::{Blocker, Gate, Release, Replica, Route, Routing, ServiceStatus, Wanted};
 use crate::config::VpsTarget;
 use crate::domain::{ImageRef, Repository, show_span};
 use crate::event::Phase;
@@ -151,9 +151,14 @@ fn containers(count: u64) -> String {
 }
 
 /// `web` or `web`, `api`, as routes are named in sentences.
-fn routes(status: &ServiceStatus) -> String {
-    let names: Vec<String> = status.routes.iter().map(|route| format!("`{}` ({})", route.router, route.rule)).collect();
+fn routes(routes: &[Route]) -> String {
+    let names: Vec<String> = routes.iter().map(|route| format!("`{}` ({})", route.router, route.rule)).collect();
     if names.is_empty() { "the route".to_owned() } else { names.join(", ") }
+}
+
+fn changed_routes(status: &ServiceStatus) -> String {
+    let next = &status.next_routes;
+    if next.is_empty() { String::new() } else { format!(", which becomes {}", routes(next)) }
 }
 
 fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
@@ -167,7 +172,7 @@ fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
         push(
             Mark::Change,
             Phase::Adopt,
-            format!("take over {} from the labels, still to the containers that run now", routes(status)),
+            format!("take over {} from the labels, still to the containers that run now", routes(&status.routes)),
         );
     }
     let image = report.wanted.as_ref().and_then(|version| version.image.as_ref());
@@ -189,9 +194,9 @@ fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
     if status.routing != Routing::None {
         let to = containers(new);
         let text = if status.routing == Routing::Labels && old == 0 {
-            format!("take over {} from the labels, to {to}", routes(status))
+            format!("take over {} from the labels, to {to}", routes(&status.routes))
         } else {
-            format!("point {} at {to}", routes(status))
+            format!("point {} at {to}{}", routes(&status.routes), changed_routes(status))
         };
         let via = status.proof.as_deref().unwrap_or("the route");
         if old > 0 {

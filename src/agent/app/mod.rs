@@ -4,6 +4,7 @@
 mod queries;
 mod settle;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::task::TaskTracker;
 
 use super::facts::FactsError;
+use super::metrics::PhaseTimes;
 use super::site::Site;
 use super::store::{Accepted, AppState, EventLog, Journal, JournalError, StateError};
 use super::swap::{CancelGate, Fault, Job};
@@ -57,6 +59,7 @@ pub struct App {
     /// Rung after every deployment, for the watch.
     pub(in crate::agent) ended: Notify,
     tasks: TaskTracker,
+    phases: PhaseTimes,
 }
 
 /// An answer that is not what was asked for.
@@ -70,12 +73,13 @@ impl App {
     ///
     /// # Errors
     /// [`OpenError`]: nothing was changed then.
-    pub fn open(site: Site, tasks: TaskTracker) -> Result<(Arc<Self>, Option<Job>), OpenError> {
+    pub fn open(site: Site, tasks: TaskTracker, phases: PhaseTimes) -> Result<(Arc<Self>, Option<Job>), OpenError> {
         let state = AppState::load(&site.folder)?;
-        let (journal, records) = Journal::open(&site.folder)?;
-        let job = Job::of(records);
+        let (journal, found) = Journal::open(&site.folder)?;
+        let job = Job::of(found);
         let inner = Mutex::new(Inner { state, journal: Some(journal), running: None });
-        let app = Self { site: Arc::new(site), inner, routes: Arc::default(), ended: Notify::new(), tasks };
+        let (site, routes, ended) = (Arc::new(site), Arc::default(), Notify::new());
+        let app = Self { site, inner, routes, ended, tasks, phases };
         Ok((Arc::new(app), job))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{App, deployment, docker, holder, phase_of, refusal, unreadable};
 use crate::agent::facts::Facts;
+use crate::agent::metrics::Numbers;
 use crate::agent::store::{EventLog, ServiceState, StateError};
 use crate::agent_api::{ApiError, Deployment, HistoryEntry, Release, ServiceStatus};
 use crate::domain::{DeploymentId, ImageRef, Reason, ServiceName};
@@ -11,6 +12,19 @@ impl App {
     /// A service's state.
     pub async fn service_state(&self, service: &ServiceName) -> ServiceState {
         self.inner.lock().await.state.service(service)
+    }
+
+    /// What the state knows of a service, counted.
+    pub async fn numbers(&self, service: &ServiceName) -> Numbers {
+        let inner = self.inner.lock().await;
+        let in_progress = inner.running.as_ref().is_some_and(|running| running.accepted.service == *service);
+        Numbers {
+            outcomes: inner.state.outcomes(service),
+            release: inner.state.service(service).current().map(|release| release.number),
+            last_success: inner.state.last_success(service),
+            last: inner.state.last(service).cloned(),
+            in_progress,
+        }
     }
 
     /// Everything a plan needs to know.

@@ -26,8 +26,8 @@ pub const OVERRIDE: &str = "compose.deploy-agent.yaml";
 pub const CANDIDATE: &str = "compose.deploy-agent.candidate.yaml";
 /// Longest call of compose; creating a container takes well under a second, reading a config 0.1 s.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longest answer that is read, in bytes.
-const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+/// Longest answer that is read, in bytes: of fifty services it is some 100 KB.
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
 /// Why compose did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -203,13 +203,19 @@ impl Compose {
     /// # Errors
     /// [`ComposeError::Write`].
     pub fn drop_candidate(&self) -> Result<(), ComposeError> {
-        let path = self.candidate();
-        remove_file(&path).map_err(|source| ComposeError::Write { path, source })
+        // The staging file too: a crash may have left it.
+        for path in [self.candidate(), self.staging()] {
+            remove_file(&path).map_err(|source| ComposeError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.dir.join(format!("{CANDIDATE}.tmp"))
     }
 
     fn write(&self, path: &Path, images: &BTreeMap<ServiceName, String>) -> Result<(), ComposeError> {
-        let staging = self.dir.join(format!("{CANDIDATE}.tmp"));
-        write_atomic(path, &staging, override_text(images).as_bytes(), 0o644)
+        write_atomic(path, &self.staging(), override_text(images).as_bytes(), 0o644)
             .map_err(|source| ComposeError::Write { path: path.to_owned(), source })
     }
 
@@ -259,19 +265,21 @@ async fn run(
     command.arg("compose").args(&arguments).current_dir(dir);
     command.env_clear().envs(&env.0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.process_group(0);
     die_with_us(&mut command, lock);
     let mut child = command.spawn().map_err(ComposeError::Spawn)?;
+    let mut group = Group::of(&child);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let collected = async {
         let read_out = async {
             if let Some(pipe) = stdout {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut out).await;
+                let _ = pipe.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut out).await;
             }
         };
         let read_err = async {
             if let Some(pipe) = stderr {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut err).await;
+                let _ = pipe.take(MAX_OUTPUT as u64).read_to_end(&mut err).await;
             }
         };
         tokio::join!(read_out, read_err);
@@ -281,6 +289,10 @@ async fn run(
         .await
         .map_err(|_| ComposeError::TimedOut(call.clone()))?
         .map_err(ComposeError::Spawn)?;
+    group.ended();
+    if out.len() > MAX_OUTPUT {
+        return Err(ComposeError::Unexpected { call, why: format!("more than {} MiB", MAX_OUTPUT >> 20) });
+    }
     if status.success() {
         return Ok(String::from_utf8_lossy(&out).into_owned());
     }
@@ -292,6 +304,30 @@ async fn run(
         code: status.code().unwrap_or(-1),
         words: lines[lines.len().saturating_sub(3)..].join(" | "),
     })
+}
+
+/// `docker` starts compose as a child of its own, which outlives it: given up, both are killed.
+#[derive(Debug)]
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        Self(child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    /// The call came to its own end; its number may be another process's soon.
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended by itself a moment ago.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// The child is killed when the agent dies, and holds a copy of the lock until it is gone.
@@ -318,6 +354,37 @@ fn die_with_us(command: &mut Command, lock: Option<&Lock>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_is_given_up_leaves_no_child() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("docker");
+        let script = "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n";
+        crate::agent::store::write_atomic(&program, &folder.path().join("new"), script.as_bytes(), 0o755)
+            .expect("writes");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let env = ComposeEnv(BTreeMap::from([("PATH", path)]));
+        let child = folder.path().join("child");
+        let started = async {
+            while !std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            ended = run(&env, folder.path(), vec!["config".into()], None) => panic!("{ended:?}"),
+            () = started => {}
+        }
+        let id = std::fs::read_to_string(&child).expect("reads");
+        let gone =
+            || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).map_or(true, |stat| stat.contains(") Z "));
+        for _ in 0..1000 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{id} goes on");
+    }
 
     #[test]
     fn the_override_holds_images_only() {

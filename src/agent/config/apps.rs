@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    AppConfig, DEFAULT_DRAIN_TIMEOUT, DEFAULT_FILE, DEFAULT_GATE_TIMEOUT, DEFAULT_VERIFY_FOR, ServiceConfig, value,
+    AppConfig, DEFAULT_DRAIN_TIMEOUT, DEFAULT_FILE, DEFAULT_GATE_TIMEOUT, DEFAULT_KEEP_RELEASES, DEFAULT_MAX_5XX,
+    DEFAULT_VERIFY_FOR, ServiceConfig, value,
 };
 use crate::domain::{AppName, Repository, ServiceName, parse_span};
 use crate::yaml::{Cursor, Fields, Report};
@@ -91,7 +92,8 @@ fn services(all: &Cursor<'_>, traefik: bool, report: &mut Report) -> BTreeMap<Se
 }
 
 fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<ServiceConfig> {
-    const KEYS: &[&str] = &["probe", "proof", "verify_for", "drain_timeout", "gate_timeout", "overlap"];
+    const KEYS: &[&str] =
+        &["probe", "proof", "verify_for", "drain_timeout", "gate_timeout", "max_5xx", "keep_releases", "overlap"];
     let fields = entry.fields_or_nothing(KEYS, &[], report)?;
     let probe = fields.optional("probe").and_then(|probe| probe.parse(report));
     let proof = fields.optional("proof").and_then(|proof| {
@@ -110,6 +112,12 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
     if let Some(entry) = fields.optional("gate_timeout").filter(|_| gate_timeout == Some(Duration::ZERO)) {
         entry.problem(report, "a new version needs time to become healthy", Some("write for example `60s`"));
     }
+    let max_5xx =
+        fields.optional("max_5xx").map_or(Some(DEFAULT_MAX_5XX), |share| share.parse_with(report, value::percent));
+    let keep_releases = match fields.optional("keep_releases") {
+        Some(entry) => entry.parse_with(report, value::keep_releases),
+        None => Some(DEFAULT_KEEP_RELEASES),
+    };
     let overlap = fields.optional("overlap").is_some_and(|entry| {
         let allowed = |text: &str| match text {
             "allowed" => Ok(true),
@@ -126,6 +134,8 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         verify_for: verify_for?,
         drain_timeout: drain_timeout?,
         gate_timeout: gate_timeout?,
+        max_5xx: max_5xx?,
+        keep_releases: keep_releases?,
         overlap,
     })
 }

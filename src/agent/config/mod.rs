@@ -27,6 +27,8 @@ pub struct AgentConfig {
     pub agent_id: String,
     /// A loopback or private address. Default [`DEFAULT_LISTEN`].
     pub listen: SocketAddr,
+    /// Where `/metrics` is served without a signature: a loopback or private address. Nowhere unless given.
+    pub metrics_listen: Option<SocketAddr>,
     /// Prefix of every request path: empty, or `/…` without a trailing slash.
     pub base_path: String,
     /// Absolute. Default [`DEFAULT_STATE_DIR`].
@@ -51,6 +53,11 @@ pub const DEFAULT_VERIFY_FOR: Duration = Duration::from_secs(10);
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a new version may take to become healthy unless told otherwise.
 pub const DEFAULT_GATE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many releases keep their images on the host unless told otherwise.
+pub const DEFAULT_KEEP_RELEASES: usize = 5;
+
+/// The share of failed answers, in per cent, that a new version may give in its verify window unless told otherwise.
+pub const DEFAULT_MAX_5XX: u8 = 10;
 
 /// Someone who may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +77,8 @@ pub struct TraefikConfig {
     pub dir: PathBuf,
     /// Base URL of Traefik's API without a trailing slash, for example `http://127.0.0.1:8080`.
     pub api: String,
+    /// Where Traefik's metrics are: `metrics` of the file, else `/metrics` beside the API.
+    pub metrics: String,
     /// Entry point name to the URL that reaches it from here, `scheme://host:port`. At least one.
     pub entrypoints: BTreeMap<String, String>,
 }
@@ -102,6 +111,12 @@ pub struct ServiceConfig {
     pub drain_timeout: Duration,
     /// How long a new version may take to become healthy; more than zero. Default [`DEFAULT_GATE_TIMEOUT`].
     pub gate_timeout: Duration,
+    /// The share of answers with status 500 or above, in per cent, that ends the verify window. Default
+    /// [`DEFAULT_MAX_5XX`]; 100 switches it off.
+    pub max_5xx: u8,
+    /// How many releases keep their images on the host, the running one included; 2 or more. Default
+    /// [`DEFAULT_KEEP_RELEASES`].
+    pub keep_releases: usize,
     /// `overlap: allowed`: two versions may share a read-write volume for the length of a swap.
     pub overlap: bool,
 }
@@ -114,6 +129,8 @@ impl Default for ServiceConfig {
             verify_for: DEFAULT_VERIFY_FOR,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             gate_timeout: DEFAULT_GATE_TIMEOUT,
+            max_5xx: DEFAULT_MAX_5XX,
+            keep_releases: DEFAULT_KEEP_RELEASES,
             overlap: false,
         }
     }

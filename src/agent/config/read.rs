@@ -24,13 +24,22 @@ fn config(
     weak: &dyn Fn(&[u8; 32]) -> Option<&'static str>,
     report: &mut Report,
 ) -> Option<AgentConfig> {
-    const KEYS: &[&str] = &["agent_id", "listen", "base_path", "state_dir", "keys", "traefik", "apps"];
+    const KEYS: &[&str] =
+        &["agent_id", "listen", "metrics_listen", "base_path", "state_dir", "keys", "traefik", "apps"];
     let fields = top.fields(KEYS, &[], report)?;
     let agent_id = fields.required("agent_id", report).and_then(|id| id.parse_with(report, value::id));
     let listen = match fields.optional("listen") {
         Some(listen) => listen.parse_with(report, self::listen),
         None => DEFAULT_LISTEN.parse().ok(),
     };
+    let metrics_listen = fields.optional("metrics_listen").and_then(|entry| {
+        let address = entry.parse_with(report, self::listen)?;
+        if Some(address) == listen {
+            let hint = Some("give it a port of its own");
+            entry.problem(report, "`listen` has this address already", hint);
+        }
+        Some(address)
+    });
     let base_path = match fields.optional("base_path") {
         Some(path) => path.parse_with(report, parse_base_path),
         None => Some(String::new()),
@@ -45,6 +54,7 @@ fn config(
     Some(AgentConfig {
         agent_id: agent_id?,
         listen: listen?,
+        metrics_listen,
         base_path: base_path?,
         state_dir: state_dir?,
         keys: keys?,
@@ -70,9 +80,11 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn traefik(entry: &Cursor<'_>, report: &mut Report) -> Option<TraefikConfig> {
-    let fields = entry.fields(&["dir", "api", "entrypoints"], &[], report)?;
+    let fields = entry.fields(&["dir", "api", "metrics", "entrypoints"], &[], report)?;
     let dir = fields.required("dir", report).and_then(|dir| dir.parse_with(report, value::absolute));
     let api = fields.required("api", report).and_then(|api| api.parse_with(report, value::base_url));
+    let beside = api.as_ref().map(|api| format!("{api}/metrics"));
+    let metrics = fields.optional("metrics").map_or(beside, |metrics| metrics.parse_with(report, value::url));
     let entrypoints = fields.required("entrypoints", report).map(|all| {
         let mut entrypoints = BTreeMap::new();
         for (name, url) in all.entries("entry point", report) {
@@ -82,5 +94,5 @@ fn traefik(entry: &Cursor<'_>, report: &mut Report) -> Option<TraefikConfig> {
         }
         entrypoints
     });
-    Some(TraefikConfig { dir: dir?, api: api?, entrypoints: entrypoints? })
+    Some(TraefikConfig { dir: dir?, api: api?, metrics: metrics?, entrypoints: entrypoints? })
 }

@@ -10,6 +10,7 @@ use crate::yaml::{Problems, mutate};
 const GOOD: &str = "\
 agent_id: vps-1.example
 listen: 172.17.0.1:9180
+metrics_listen: 172.17.0.1:9181
 base_path: /deploy/
 state_dir: /srv/agent/
 keys:
@@ -36,6 +37,7 @@ apps:
         verify_for: 0
         drain_timeout: 2m
         gate_timeout: 90s
+        keep_releases: 3
         overlap: allowed
       admin:
         probe: :8081/ready
@@ -90,6 +92,8 @@ fn listens_only_where_a_private_network_reaches() {
     refused("listen_everywhere", &with(&[("172.17.0.1:9180", "0.0.0.0:9180")]));
     refused("listen_public", &with(&[("172.17.0.1:9180", "203.0.113.1:9180")]));
     refused("listen_no_address", &with(&[("172.17.0.1:9180", "localhost:9180")]));
+    refused("metrics_listen_everywhere", &with(&[("172.17.0.1:9181", "0.0.0.0:9181")]));
+    refused("metrics_listen_twice", &with(&[("172.17.0.1:9181", "172.17.0.1:9180")]));
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn values() {
             ("verify_for: 0", "verify_for: 10"),
             ("drain_timeout: 2m", "drain_timeout: 1.5m"),
             ("gate_timeout: 90s", "gate_timeout: 0"),
+            ("keep_releases: 3", "keep_releases: 1"),
             ("overlap: allowed", "overlap: true"),
             (":8081/ready", ":0/ready"),
         ]),

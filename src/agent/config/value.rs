@@ -72,6 +72,16 @@ pub(super) fn joined(base: &Path, text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// How many releases are kept: the running one and the one that a rollback goes to at least.
+pub(super) fn keep_releases(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 2..=100) => Ok(count),
+        _ => {
+            Err(format!("`{}` is not a number of releases from 2 to 100: `rollback` needs the one before", shown(text)))
+        }
+    }
+}
+
 /// Any address.
 pub(super) fn url(text: &str) -> Result<String, HttpUrlError> {
     Ok(text.parse::<HttpUrl>()?.to_string())
@@ -95,6 +105,14 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
     url.path.clear();
     Ok(url.to_string())
+}
+
+/// A share: `10%`.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok()).filter(|number| *number <= 100);
+    number.ok_or_else(|| {
+        format!("`{}` is not a share: write a whole number from 0 to 100 and `%`, for example `10%`", shown(text))
+    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Reasons why a swap of a service cannot be safe, each with the line or label to change. Pure.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Facts, routing_labels, shared_networks, traefik_labels};
+use super::{Facts, shared_networks};
 use crate::agent::compose::{CANDIDATE, OVERRIDE};
 use crate::agent::proxy::traefik::compile::collisions;
+use crate::agent::proxy::traefik::labels::transition;
 use crate::agent::proxy::traefik::prove::{entry_blockers, targets};
 use crate::agent::site::Site;
+use crate::agent::store::CompiledRoute;
 use crate::agent_api::{Blocker, Gate};
 use crate::clients::docker::Container;
 use crate::domain::ServiceName;
@@ -45,6 +48,7 @@ pub fn blockers(site: &Site, service: &ServiceName, facts: &Facts) -> Vec<Blocke
         ));
     }
     gate_blockers(site, service, facts, &mut found);
+    label_blockers(site, service, facts, &mut found);
     route_blockers(site, service, facts, &mut found);
     found
 }
@@ -91,18 +95,36 @@ fn compose_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &m
             ));
         }
     }
-    let routed = |labels| routing_labels(labels);
-    if let Some(container) = facts.running().next()
-        && routed(&facts.compose.labels) != traefik_labels(container)
-    {
+}
+
+/// Changed routing labels are taken over by the deployment where that can be done without a gap.
+fn label_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut Vec<Blocker>) {
+    let today = facts.route.as_ref().ok().and_then(Option::as_ref);
+    let both = match (today, &facts.next) {
+        (_, None) | (None, Some(Ok(None))) => return,
+        (_, Some(Err(blockers))) => return found.extend(blockers.iter().cloned()),
+        (Some(today), Some(Ok(Some(next)))) => Some((today, next)),
+        (Some(_), Some(Ok(None))) | (None, Some(Ok(Some(_)))) => None,
+    };
+    let Some((today, next)) = both else {
+        let file = site.compose.files().first().map(|path| path.display().to_string()).unwrap_or_default();
         found.push(blocker(
             "labels_changed",
-            format!("the routing labels in {file} are not those of the running containers"),
+            format!(
+                "the labels in {file} ask for a route where the running containers have none, or the other way round"
+            ),
             format!(
                 "apply them first with `docker compose up -d {service}` in {} (a short gap), then deploy",
                 site.compose.dir().display()
             ),
         ));
+        return;
+    };
+    found.extend(transition(today, next));
+    if let (Some(traefik), Some(view)) = (&site.traefik, &facts.view) {
+        found.extend(collisions(view, next, Some(today)));
+        found.extend(entry_blockers(view, next));
+        found.extend(unprovable(site, service, next, &traefik.config.entrypoints));
     }
 }
 
@@ -148,7 +170,8 @@ fn gate_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut 
 /// What decides that a new container may get traffic.
 pub(in crate::agent) fn gate(site: &Site, service: &ServiceName, facts: &Facts) -> Gate {
     if let Some(probe) = site.service(service).and_then(|config| config.probe.as_ref()) {
-        let routed = || facts.route.as_ref().ok()?.as_ref()?.services.values().next().map(|service| service.port);
+        let route = || facts.next_route().or_else(|| facts.route.as_ref().ok()?.as_ref());
+        let routed = || route()?.services.values().next().map(|service| service.port);
         let labelled = || {
             let mut ports = facts
                 .compose
@@ -234,14 +257,22 @@ fn route_blockers(site: &Site, service: &ServiceName, facts: &Facts, found: &mut
         }
         return;
     };
-    found.extend(collisions(view, route));
+    found.extend(collisions(view, route, None));
     found.extend(entry_blockers(view, route));
+    found.extend(unprovable(site, service, route, &traefik.config.entrypoints));
+}
+
+/// Why no request can prove the route.
+fn unprovable(
+    site: &Site,
+    service: &ServiceName,
+    route: &CompiledRoute,
+    entry_points: &BTreeMap<String, String>,
+) -> Option<Blocker> {
     let config = site.service(service);
     let proof = config.and_then(|config| config.proof.as_deref());
     let probe = config.and_then(|config| config.probe.as_ref()).map_or("/", |probe| probe.path.as_str());
-    if let Err(blocker) = targets(route, proof, probe, &traefik.config.entrypoints) {
-        found.push(blocker);
-    }
+    targets(route, proof, probe, entry_points).err()
 }
 
 fn network_blockers(service: &ServiceName, facts: &Facts, proxy: &Container, found: &mut Vec<Blocker>) {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::compose::{ComposeError, ComposeService, With};
 use super::proxy::traefik::api::View;
 use super::proxy::traefik::compile::Subject;
+use super::proxy::traefik::labels;
 use super::site::Site;
 use super::store::{CompiledRoute, ServiceState};
 use crate::agent_api::Blocker;
@@ -17,8 +18,8 @@ use crate::domain::ServiceName;
 
 pub(in crate::agent) use blockers::gate;
 pub use blockers::{blockers, may_route};
+pub use status::{DRIFT, revision, status, wanted_replicas};
 pub(in crate::agent) use status::{by_digest, override_unlisted};
-pub use status::{revision, status, wanted_replicas};
 
 /// Why the facts are not known.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,8 @@ pub struct Facts {
     pub other_project: Option<String>,
     /// The route: adopted earlier, or as labels resolve now.
     pub route: Result<Option<CompiledRoute>, Vec<Blocker>>,
+    /// The route that the compose file's labels ask for, where they are not those of the running containers.
+    pub next: Option<Result<Option<CompiledRoute>, Vec<Blocker>>>,
     /// True where the running image has a health check of its own.
     pub image_healthcheck: bool,
 }
@@ -108,7 +111,14 @@ impl Facts {
             (None, Some(view)) => super::proxy::traefik::compile::compile(view, &subject(&containers)),
             (None, None) => Ok(None),
         };
+        let wanted = routing_labels(&compose.labels);
+        let changed = containers.iter().any(|c| c.running() && traefik_labels(c) != wanted);
+        let next = view.as_ref().filter(|_| changed).map(|view| {
+            let today = route.as_ref().ok().and_then(Option::as_ref);
+            labels::route(&wanted, labels::Around { view, today })
+        });
         Ok(Self {
+            next,
             containers,
             compose,
             dependents,
@@ -128,6 +138,12 @@ impl Facts {
             Ok(view) => (Some(view), None),
             Err(error) => (None, Some(error.to_string())),
         }
+    }
+
+    /// The route that a deployment now leads to, where it changes.
+    #[must_use]
+    pub fn next_route(&self) -> Option<&CompiledRoute> {
+        self.next.as_ref()?.as_ref().ok()?.as_ref()
     }
 
     /// Its running containers.

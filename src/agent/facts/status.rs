@@ -11,11 +11,15 @@ use crate::agent::proxy::traefik::apply::servers_in;
 use crate::agent::proxy::traefik::compile::priority;
 use crate::agent::proxy::traefik::prove::targets;
 use crate::agent::site::Site;
-use crate::agent::store::ServiceState;
+use crate::agent::store::{CompiledRoute, ServiceState};
 use crate::agent_api::{API, Drift, Replica, Route, Routing, ServiceStatus};
 use crate::clients::docker::{Container, DockerError, Image};
 use crate::domain::{DeploymentId, ImageRef, ServiceName};
 use crate::signing::body_hash;
+
+/// The words of all differences between what was deployed and what runs, as [`Drift::code`] has them.
+pub const DRIFT: [&str; 6] =
+    ["not_running", "containers_replaced", "image_differs", "config_changed", "unrouted", "override_unlisted"];
 
 /// A text that changes whenever containers, release or compose configuration change, and whenever a deployment ended. One
 /// that failed leaves everything as it was: without it a later plan would look like the one that failed.
@@ -45,13 +49,8 @@ pub async fn status(
     let config = site.service(service);
     let millis = |span: Option<Duration>| span.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     let route = facts.route.as_ref().ok().and_then(Option::as_ref);
-    let routes = route.into_iter().flat_map(|route| &route.routers).map(|(name, router)| Route {
-        router: name.clone(),
-        rule: text(router, "rule").to_owned(),
-        entry_points: texts(router, "entryPoints"),
-        priority: priority(router),
-    });
-    let proof = route.zip(site.traefik.as_ref()).and_then(|(route, traefik)| {
+    let next = facts.next_route();
+    let proof = next.or(route).zip(site.traefik.as_ref()).and_then(|(route, traefik)| {
         let probe = config.and_then(|config| config.probe.as_ref()).map_or("/", |probe| probe.path.as_str());
         let found =
             targets(route, config.and_then(|config| config.proof.as_deref()), probe, &traefik.config.entrypoints)
@@ -74,7 +73,8 @@ pub async fn status(
             (None, true) => Routing::Labels,
             (None, false) => Routing::None,
         },
-        routes: routes.collect(),
+        routes: routes(route),
+        next_routes: routes(next),
         proof,
         images: site.config.images.iter().map(ToString::to_string).collect(),
         config_changed: config_changed(facts),
@@ -87,6 +87,17 @@ pub async fn status(
         holder: None,
         replicas,
     })
+}
+
+fn routes(route: Option<&CompiledRoute>) -> Vec<Route> {
+    let routers = route.into_iter().flat_map(|route| &route.routers);
+    let shown = |(name, router): (&String, &serde_json::Value)| Route {
+        router: name.clone(),
+        rule: text(router, "rule").to_owned(),
+        entry_points: texts(router, "entryPoints"),
+        priority: priority(router),
+    };
+    routers.map(shown).collect()
 }
 
 /// How many containers a deployment makes: what the compose file says, else as many as the release has now.

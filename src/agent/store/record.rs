@@ -120,6 +120,9 @@ records! {
     Switching {
         /// What the running version answers to the proof's requests.
         before: Vec<Option<u16>>,
+        /// The route of the new containers, where their routing labels differ from those of the old ones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Box<CompiledRoute>>,
     } = "switching",
     /// Traefik confirmed it.
     Switched = "switched",

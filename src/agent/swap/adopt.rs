@@ -12,11 +12,12 @@ use crate::event::Phase;
 
 impl Swap {
     pub(super) async fn adopt(&mut self) -> Result<(), Fault> {
+        let facts = self.facts().await?;
+        self.known = Some(facts.clone());
         if let Some(route) = &self.state.route {
             self.job.route = Some(route.clone());
             return Ok(());
         }
-        let facts = self.facts().await?;
         let serving: Vec<String> = facts.running().map(|container| container.name.clone()).collect();
         if serving.is_empty() {
             return Ok(());
@@ -50,7 +51,7 @@ impl Swap {
         let Some(traefik) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else { return Ok(()) };
         let (traefik, file) = traefik;
         let targets = self.targets(route)?;
-        let before = self.baselines(&targets).await;
+        let before = self.baselines(&targets, route).await;
         let proof = self.fresh_proof(0)?;
         let wanted = Wanted { route, servers: serving, proof: Some(&proof) };
         let failed = |why: String| {

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use super::disk::tells_full;
 use super::{Fault, Swap, members};
 use crate::agent::compose::{ComposeError, With};
-use crate::agent::store::Record;
-use crate::clients::docker::DockerError;
+use crate::agent::facts::traefik_labels;
+use crate::agent::proxy::traefik::api::text;
+use crate::agent::proxy::traefik::labels::{self, Around};
+use crate::agent::store::{CompiledRoute, Record};
+use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
 use crate::event::Phase;
 
@@ -42,6 +46,7 @@ impl Swap {
             )
             .hint("deploy an image from a registry"));
         };
+        self.has_room(image).await?;
         let pulled = tokio::time::timeout(PULL, self.site.engine.pull(image, self.credential.as_ref())).await;
         let failed = |why: String, hint: String| {
             Fault::new(Reason::PullFailed, format!("{image} could not be pulled: {why}")).hint(hint)
@@ -49,6 +54,9 @@ impl Swap {
         match pulled {
             Err(_) => Err(failed(format!("it took longer than {} s", PULL.as_secs()), "check the host's connection to the registry".to_owned())),
             Ok(Err(DockerError::Unavailable { why, .. })) => Err(failed(why, "check the Docker Engine on the host".to_owned())),
+            Ok(Err(error)) if tells_full(&error.to_string()) => {
+                Err(self.told_full(failed(error.to_string(), String::new()), Some(image)).await)
+            }
             Ok(Err(error)) => Err(failed(
                 error.to_string(),
                 "check that the digest was pushed to this repository, and that the registry's user name and password are given where it needs them".to_owned(),
@@ -80,7 +88,9 @@ impl Swap {
         let created = self.site.compose.create(&self.service, total, &self.site.lock);
         let hash = self.site.compose.hash(With::Candidate, &self.service);
         let (created, hash) = tokio::join!(created, hash);
-        created.map_err(compose_fault)?;
+        if let Err(error) = created {
+            return Err(self.told_full(compose_fault(error), None).await);
+        }
         let hash = hash.map_err(compose_fault)?;
         let after = self.site.engine.service_containers(&project, self.service.as_str()).await?;
         let new: Vec<_> =
@@ -104,25 +114,66 @@ impl Swap {
                 return Err(unexpected(format!("{} was made from another image", container.name)));
             }
         }
+        self.job.next = self.next_route(new.first()).await?;
         self.record(Record::Created { new: members(&new), config_hash: hash })?;
         self.end(Phase::Create, began);
         Ok(())
     }
 
+    /// The route that a new container's labels ask for, where they are not those that the route was made from.
+    async fn next_route(&self, new: Option<&Container>) -> Result<Option<CompiledRoute>, Fault> {
+        let (Some(today), Some(traefik), Some(new)) = (&self.job.route, &self.site.traefik, new) else {
+            return Ok(None);
+        };
+        let wanted = traefik_labels(new);
+        if wanted == today.labels {
+            return Ok(None);
+        }
+        let failed = |why: String| Fault::new(Reason::SwitchFailed, why);
+        let view = traefik.api.view().await.map_err(|error| failed(error.to_string()))?;
+        let next = labels::route(&wanted, Around { view: &view, today: Some(today) }).map_err(|blockers| {
+            let (message, hint) = blockers.into_iter().next().map(|b| (b.message, b.hint)).unwrap_or_default();
+            Fault::new(Reason::Blocked, message).hint(hint)
+        })?;
+        let next =
+            next.ok_or_else(|| failed("the labels of the new container ask for no route any more".to_owned()))?;
+        let rules = |route: &CompiledRoute| {
+            let rules: Vec<&str> = route.routers.values().map(|router| text(router, "rule")).collect();
+            rules.join(", ")
+        };
+        self.note(format!("the routing labels changed: {} becomes {} with the switch", rules(today), rules(&next)));
+        Ok(Some(next))
+    }
+
     pub(super) async fn start(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Start);
         self.record(Record::Starting)?;
-        for member in self.job.new.clone() {
+        // Traefik pauses after each change of its files: the rehearsal's is made while the application boots.
+        let prepared = async {
+            if !self.may_prepare() || self.serving().await?.is_empty() {
+                return Ok(None);
+            }
+            self.cancellable(self.prepare_rehearsal()).await.map(Some)
+        };
+        let (started, prepared) = tokio::join!(self.start_new(), prepared);
+        started?;
+        self.rehearsal = prepared?;
+        self.end(Phase::Start, began);
+        Ok(())
+    }
+
+    async fn start_new(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
             if let Err(error) = self.site.engine.start(&member.id).await {
-                self.diagnose(&member).await;
-                return Err(match error {
+                self.diagnose(member).await;
+                let fault = match error {
                     DockerError::Unavailable { .. } => error.into(),
                     _ => Fault::new(Reason::StartFailed, format!("{} could not be started: {error}", member.name))
                         .hint("check the image's command and platform, and the mounts in the compose file"),
-                });
+                };
+                return Err(self.told_full(fault, None).await);
             }
         }
-        self.end(Phase::Start, began);
         Ok(())
     }
 

@@ -78,7 +78,7 @@ pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, pa
 impl Swap {
     pub(super) async fn gate(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Gate);
-        let facts = self.facts().await?;
+        let facts = self.around().await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
                 .hint("set `probe` for the service in agent.yml")
@@ -152,14 +152,19 @@ impl Swap {
 
 /// A container that ended or was restarted before it was healthy never will be.
 pub(super) fn still_up(container: &Container) -> Result<(), Fault> {
-    if container.running() && container.restarts == 0 {
-        return Ok(());
-    }
-    if container.running() {
+    if container.running() && container.restarts > 0 {
         let times = container.restarts;
         let fault =
             Fault::new(Reason::ContainerExited, format!("{} ended and was restarted {times} time(s)", container.name));
         return Err(fault.hint("its last log lines say why"));
+    }
+    runs(container)
+}
+
+/// A container whose process runs, whatever came before.
+pub(super) fn runs(container: &Container) -> Result<(), Fault> {
+    if container.running() {
+        return Ok(());
     }
     if container.state == "removing" {
         let fault =

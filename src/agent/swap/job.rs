@@ -1,8 +1,8 @@
 //! What a journal says about the swap it belongs to: a fold, so that a running swap and a resumed one know the same.
 
-use crate::agent::store::{Accepted, CompiledRoute, Ended, Member, Record};
+use crate::agent::store::{Accepted, CompiledRoute, Ended, Found, Member, Record};
 use crate::agent_api::Release;
-use crate::event::Phase;
+use crate::event::{Outcome, Phase};
 
 /// The state of one swap.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,10 +11,14 @@ pub struct Job {
     pub accepted: Accepted,
     /// True where an earlier process began it.
     pub resumed: bool,
+    /// True where its journal lost records, so that it may have done more than they say.
+    pub damaged: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
-    /// The route it works with.
+    /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
     pub route: Option<CompiledRoute>,
+    /// The route of the new version, where its routing labels differ.
+    pub next: Option<CompiledRoute>,
     /// True while the route file may hold an adoption that was not proven.
     pub adopting: bool,
     /// The engine's id of the image.
@@ -25,6 +29,8 @@ pub struct Job {
     pub new: Vec<Member>,
     /// Compose's hash of their configuration.
     pub config_hash: String,
+    /// True once the route file may hold the routers that rehearse them.
+    pub starting: bool,
     /// True once requests of ours may have been routed to them.
     pub gated: bool,
     /// True once the route file may point at them.
@@ -50,13 +56,16 @@ impl Job {
         Self {
             accepted,
             resumed: false,
+            damaged: false,
             phase: None,
             route: None,
+            next: None,
             adopting: false,
             image_id: None,
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
+            starting: false,
             gated: false,
             switching: false,
             before: Vec::new(),
@@ -70,19 +79,38 @@ impl Job {
 
     /// The swap that a journal describes; `None` for an empty one.
     #[must_use]
-    pub fn of(records: Vec<Record>) -> Option<Self> {
-        let mut records = records.into_iter();
+    pub fn of(found: Found) -> Option<Self> {
+        let mut records = found.records.into_iter();
         let Some(Record::Accepted { accepted }) = records.next() else { return None };
         let mut job = Self::new(*accepted);
         job.resumed = true;
         records.for_each(|record| job.take(record));
+        if found.damaged {
+            job.fear_the_worst();
+        }
         Some(job)
+    }
+
+    /// Takes everything for begun that lost records may have announced: to undo what was not done changes nothing.
+    fn fear_the_worst(&mut self) {
+        self.damaged = true;
+        self.creating = true;
+        self.starting = true;
+        self.gated = true;
+        self.switching = true;
+        let deployed = self.finished.as_ref().is_some_and(|ended| ended.outcome == Outcome::Deployed);
+        self.switched |= self.release.is_some() || self.retiring || deployed;
+        if deployed && (self.release.is_none() || self.new.is_empty()) {
+            // What the state takes from such an end is lost: it is come to once more.
+            self.finished = None;
+        }
     }
 
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling | Record::Starting => {}
+            Record::Accepted { .. } | Record::Pulling => {}
+            Record::Starting => self.starting = true,
             Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
             Record::Adopting { route } => {
@@ -96,9 +124,10 @@ impl Job {
                 self.new = new;
                 self.config_hash = config_hash;
             }
-            Record::Switching { before } => {
+            Record::Switching { before, next } => {
                 self.switching = true;
                 self.before = before;
+                self.next = next.map(|next| *next);
             }
             Record::Switched => self.switched = true,
             Record::Proven { release } => self.release = Some(*release),
@@ -107,9 +136,65 @@ impl Job {
         }
     }
 
+    /// The route that leads to the new version once it is switched to.
+    #[must_use]
+    pub fn route_of_new(&self) -> Option<&CompiledRoute> {
+        self.next.as_ref().or(self.route.as_ref())
+    }
+
     /// True where the route was adopted by this swap or before it.
     #[must_use]
     pub fn routed(&self) -> bool {
         self.route.is_some() && !self.adopting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent_api::Wanted;
+
+    fn accepted() -> Record {
+        let accepted = Accepted {
+            deployment: "d-1".parse().expect("an id"),
+            key: "key-of-the-caller".parse().expect("a key"),
+            service: "web".parse().expect("a name"),
+            want: Wanted::Rollback,
+            image: None,
+            image_name: "sha256:1".to_owned(),
+            requested_by: "someone".to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            old: Vec::new(),
+            serving: Vec::new(),
+            replicas: 1,
+        };
+        Record::Accepted { accepted: Box::new(accepted) }
+    }
+
+    fn damaged(rest: Vec<Record>) -> Job {
+        let records = [vec![accepted()], rest].concat();
+        Job::of(Found { records, damaged: true }).expect("a job")
+    }
+
+    fn ended(outcome: Outcome) -> Record {
+        let (message, at) = (String::new(), jiff::Timestamp::UNIX_EPOCH);
+        Record::Finished { ended: Box::new(Ended { outcome, reason: None, message, hint: None, at }) }
+    }
+
+    #[test]
+    fn what_lost_records_may_have_announced_counts_as_begun() {
+        let job = damaged(vec![Record::Pulling]);
+        assert!(
+            job.creating && job.starting && job.gated && job.switching && !job.switched,
+            "it goes back, from everything"
+        );
+        assert!(damaged(vec![Record::Retiring]).switched, "the old containers may be gone: it goes forward");
+    }
+
+    #[test]
+    fn an_end_counts_only_with_what_it_rests_on() {
+        assert!(damaged(vec![ended(Outcome::RolledBack)]).finished.is_some());
+        let job = damaged(vec![ended(Outcome::Deployed)]);
+        assert!(job.finished.is_none() && job.switched, "without its release it is proven once more");
     }
 }

@@ -1,10 +1,12 @@
 //! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
 
 mod adopt;
+mod answers;
 mod back;
 mod cancel;
 mod create;
 mod diagnose;
+mod disk;
 mod drain;
 mod gate;
 mod job;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::compose::With;
 use super::config::ServiceConfig;
 use super::facts::{Facts, FactsError};
 use super::proxy::traefik::file::Proof;
@@ -32,6 +35,7 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
 const PROXY: Duration = Duration::from_secs(45);
@@ -120,8 +124,16 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
+    /// Compose's hash of the service as the plan saw it; not known to a resumed swap, which goes back or is past it.
+    pub planned_hash: Option<String>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// The rehearsal that was prepared while the containers started.
+    pub rehearsal: Option<Rehearsal>,
+    /// What was read when it began: compose is asked once, for each of its calls takes a while.
+    pub known: Option<Facts>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -133,13 +145,22 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub ended: Ended,
+    /// Until when the old containers may keep connections.
+    pub drain_until: Option<Instant>,
 }
 
 impl Swap {
     /// Runs the swap from wherever its journal stands, forward or back, to its end.
     pub async fn run(mut self) -> Done {
         if self.job.resumed {
+            // Only an adoption journals its route; one that was adopted before is in the state.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
+            // The journal names a route only where this swap adopted one.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
+        }
+        if self.job.damaged {
+            self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
@@ -152,10 +173,17 @@ impl Swap {
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }
-        Done { journal: self.journal, job: self.job, ended }
+        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
+        if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
+            return Err(Fault::new(
+                Reason::Interrupted,
+                "the agent was stopped and its journal is damaged, so that nobody knows how far it came",
+            )
+            .hint("deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder"));
+        }
         if self.job.resumed && !self.job.switched {
             let moment =
                 if self.job.switching { "during the switch" } else { "before the new version got the traffic" };
@@ -169,10 +197,18 @@ impl Swap {
             self.gate().await?;
             self.rehearse().await?;
             self.switch().await?;
+        } else {
+            self.still_here().await?;
         }
+        // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
+        self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
+        }
+        if self.job.adopting {
+            // The agent died between the records of a first switch.
+            self.record(Record::Adopted)?;
         }
         self.promote().await?;
         if !self.job.retiring {
@@ -190,6 +226,20 @@ impl Swap {
         while traefik.api.version().await.is_err() && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// A resumed swap points the route at its containers once more: first they must be there, and run. Once their window
+    /// was over they are the stable version, and what a restart of the host stopped is started.
+    async fn still_here(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
+            let mut container = self.site.engine.container(&member.id).await?;
+            if self.job.retiring && !container.running() {
+                self.site.engine.start(&member.id).await?;
+                container = self.site.engine.container(&member.id).await?;
+            }
+            gate::runs(&container)?;
+        }
+        Ok(())
     }
 
     fn success(&self) -> Ended {
@@ -236,8 +286,46 @@ impl Swap {
         self.events.emit(DeployEvent::Note { text: text.into() });
     }
 
+    /// Everything, read anew.
     async fn facts(&self) -> Result<Facts, Fault> {
         Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+    }
+
+    /// What compose files and labels say was read when the swap began; containers are as they are now.
+    async fn around(&self) -> Result<Facts, Fault> {
+        let Some(mut facts) = self.known.clone() else { return self.facts().await };
+        let site = &self.site;
+        let containers = site.engine.service_containers(site.compose.project(), self.service.as_str()).await?;
+        facts.containers = containers
+            .into_iter()
+            .filter(|container| !self.state.retiring.iter().any(|old| old.id == container.id))
+            .collect();
+        if let Some(proxy) = &facts.proxy {
+            // A proxy that was made anew has another id, and is looked for again.
+            facts.proxy = match site.engine.container(&proxy.id).await {
+                Ok(proxy) => Some(proxy),
+                Err(DockerError::NotFound(_)) => self.facts().await?.proxy,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(facts)
+    }
+
+    /// What was planned must still be what the compose files ask for: the new containers were made from it.
+    async fn as_planned(&self) -> Result<(), Fault> {
+        let Some(planned) = &self.planned_hash else { return Ok(()) };
+        let hash = self.site.compose.hash(With::Live, &self.service).await.map_err(FactsError::from)?;
+        if *planned == hash {
+            return Ok(());
+        }
+        Err(Fault::new(
+            Reason::ChangedUnderneath,
+            format!(
+                "the compose files ask for another configuration of {} than when the deployment began",
+                self.service
+            ),
+        )
+        .hint("let nobody edit them during a deployment, then deploy again"))
     }
 
     /// Waits for something that a cancellation may interrupt.

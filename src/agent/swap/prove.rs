@@ -8,7 +8,7 @@ use super::gate::{address, still_up};
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::file::Proof;
 use crate::agent::proxy::traefik::prove::{Acceptance, Target, certificate_note, container_status, prove};
-use crate::agent::store::{CompiledRoute, Record};
+use crate::agent::store::{CompiledRoute, Record, RouteService};
 use crate::agent_api::{Release, Wanted};
 use crate::clients::docker::Container;
 use crate::domain::{Reason, hex};
@@ -20,11 +20,19 @@ fn unproven(why: String) -> Fault {
         .hint("ask the same URL of a container of this version; where it needs other headers or a login, set `proof` for the service in agent.yml")
 }
 
+/// Routers that rehearse a new version, in place.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    proof: Proof,
+    /// What the running version answers to the same requests.
+    before: Vec<Option<u16>>,
+}
+
 impl Swap {
     pub(super) async fn prove(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Prove);
         let number = self.state.next_number();
-        if let Some(route) = self.job.route.clone() {
+        if let Some(route) = self.job.route_of_new().cloned() {
             // A resumed swap has lost its nonces: new ones are put in place first.
             let proof = match self.proof.take() {
                 Some(proof) => proof,
@@ -60,25 +68,48 @@ impl Swap {
     /// The same proof before the switch: through routers that only the agent's requests match, to the new containers,
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
-        let serving: Vec<String> = self
-            .existing(&self.job.accepted.serving)
-            .await?
-            .into_iter()
-            .filter(Container::running)
-            .map(|c| c.name)
-            .collect();
-        let Some(route) = self.job.route.clone().filter(|_| !serving.is_empty()) else { return Ok(()) };
+        if self.job.route.is_none() || self.serving().await?.is_empty() {
+            return self.as_planned().await;
+        }
         let began = self.begin(Phase::Rehearse);
         self.reachable().await?;
-        self.job.before = self.baselines(&self.targets(&route)?).await;
-        let proof = Proof { next: self.names(), ..self.fresh_proof(self.state.next_number())? };
-        let rehearsed = async {
-            self.point_at(&route, &serving, Some(&proof)).await.map_err(unproven)?;
-            self.prove_route(&route, &proof).await
+        let Rehearsal { proof, before } = match self.rehearsal.take() {
+            Some(prepared) => prepared,
+            None => self.cancellable(self.prepare_rehearsal()).await?,
         };
-        self.cancellable(rehearsed).await?;
+        self.job.before = before;
+        if let Some(route) = self.job.route_of_new() {
+            let rehearsed = async { tokio::try_join!(self.prove_route(route, &proof), self.as_planned()) };
+            self.cancellable(rehearsed).await?;
+        }
         self.end(Phase::Rehearse, began);
         Ok(())
+    }
+
+    /// True where the rehearsal's routers may be in place before the containers answer: Traefik's own health check would
+    /// find them dead then, and not look again for a while.
+    pub(super) fn may_prepare(&self) -> bool {
+        let checked = |service: &RouteService| service.load_balancer.get("healthCheck").is_some();
+        self.job.route_of_new().is_some_and(|route| !route.services.values().any(checked))
+    }
+
+    /// Puts the routers of the rehearsal in place.
+    pub(super) async fn prepare_rehearsal(&self) -> Result<Rehearsal, Fault> {
+        let Some((route, rehearsed)) = self.job.route.as_ref().zip(self.job.route_of_new()) else {
+            return Err(Fault::new(Reason::Bug, "there is no route to rehearse"));
+        };
+        let serving = self.serving().await?;
+        let before = self.baselines(&self.targets(rehearsed)?, route).await;
+        let fresh = self.fresh_proof(self.state.next_number())?;
+        let proof = Proof { next: self.names(), route: self.job.next.clone().map(Box::new), ..fresh };
+        self.point_at(route, &serving, Some(&proof)).await.map_err(unproven)?;
+        Ok(Rehearsal { proof, before })
+    }
+
+    /// The names of the containers that serve until the switch.
+    pub(super) async fn serving(&self) -> Result<Vec<String>, Fault> {
+        let existing = self.existing(&self.job.accepted.serving).await?;
+        Ok(existing.into_iter().filter(Container::running).map(|container| container.name).collect())
     }
 
     async fn prove_route(&self, route: &CompiledRoute, proof: &Proof) -> Result<(), Fault> {
@@ -105,7 +136,8 @@ impl Swap {
             Ok(hex(&bytes))
         };
         let mark: String = nonce()?;
-        Ok(Proof { chain: nonce()?, direct: nonce()?, release: format!("{release}.{}", &mark[..12]), next: Vec::new() })
+        let release = format!("{release}.{}", &mark[..12]);
+        Ok(Proof { chain: nonce()?, direct: nonce()?, release, next: Vec::new(), route: None })
     }
 
     /// The adopted route must do what the labels did, whatever that is.
@@ -114,8 +146,8 @@ impl Swap {
     }
 
     async fn prove_new(&self, target: &Target, proof: &Proof, before: Option<u16>) -> Result<(), String> {
-        let facts = self.facts().await.map_err(|fault| fault.message)?;
-        let route = self.job.route.as_ref();
+        let facts = self.around().await.map_err(|fault| fault.message)?;
+        let route = self.job.route_of_new();
         let service = route.and_then(|route| route.services.values().next());
         let (scheme, port) = service.map_or(("http", 0), |service| (service.scheme.as_str(), service.port));
         let mut itself = BTreeSet::new();

@@ -2,9 +2,11 @@
 
 use super::{Fault, Swap};
 use crate::agent::facts::{may_route, shared_networks, subject};
+use crate::agent::proxy::traefik::api::text;
 use crate::agent::proxy::traefik::apply::{Wanted, apply};
 use crate::agent::proxy::traefik::compile::compile;
 use crate::agent::proxy::traefik::prove::{Target, baseline, targets};
+use crate::agent::proxy::traefik::rule::Rule;
 use crate::agent::store::{CompiledRoute, Record};
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Phase};
@@ -23,8 +25,9 @@ impl Swap {
         if let Some(route) = first {
             self.record(Record::Adopting { route: Box::new(route) })?;
         }
-        self.record(Record::Switching { before })?;
-        if let Some(route) = self.job.route.clone() {
+        let next = self.job.next.clone().map(Box::new);
+        self.record(Record::Switching { before, next })?;
+        if let Some(route) = self.job.route_of_new().cloned() {
             self.reachable().await?;
             let proof = self.fresh_proof(self.state.next_number())?;
             self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| {
@@ -79,7 +82,7 @@ impl Swap {
 
     /// Every new container must be in a network where Traefik can resolve its name.
     pub(super) async fn reachable(&self) -> Result<(), Fault> {
-        let facts = self.facts().await?;
+        let facts = self.around().await?;
         let Some(proxy) = &facts.proxy else { return Ok(()) };
         let lost = |container: &&crate::clients::docker::Container| {
             self.job.new.iter().any(|member| member.id == container.id) && shared_networks(container, proxy).is_empty()
@@ -121,11 +124,15 @@ impl Swap {
             .map_err(|blocker| Fault::new(Reason::Blocked, blocker.message).hint(blocker.hint))
     }
 
-    /// What the running version answers to them.
-    pub(super) async fn baselines(&self, targets: &[Target]) -> Vec<Option<u16>> {
+    /// What the running version answers to them through `route`; nothing where that leads elsewhere.
+    pub(super) async fn baselines(&self, targets: &[Target], route: &CompiledRoute) -> Vec<Option<u16>> {
+        let leads = |target: &Target| {
+            let path = target.path.split('?').next().unwrap_or_default();
+            route.routers.values().any(|router| Rule::read(text(router, "rule")).may_match(&target.host, path))
+        };
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
-            found.push(baseline(target).await);
+            found.push(if leads(target) { baseline(target).await } else { None });
         }
         found
     }

@@ -11,7 +11,7 @@ use crate::agent::facts::gate;
 use crate::agent::proxy::traefik::prove::baseline;
 use crate::agent::store::Member;
 use crate::clients::docker::DockerError;
-use crate::domain::Reason;
+use crate::domain::{Reason, show_span};
 use crate::event::{DeployEvent, Phase};
 
 /// Time between two looks.
@@ -26,7 +26,7 @@ const BAD_IN_A_ROW: u32 = 5;
 impl Swap {
     pub(super) async fn verify(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Verify);
-        if let Some(route) = self.job.route.clone() {
+        if let Some(route) = self.job.route_of_new().cloned() {
             self.point_at(&route, &self.names(), None).await.map_err(|why| {
                 Fault::new(
                     Reason::VerifyFailed,
@@ -34,27 +34,22 @@ impl Swap {
                 )
             })?;
         }
-        let window = self.config.verify_for.saturating_sub(self.since_proof());
-        let drain = {
+        // Only another process's part of the window has to be told by the wall clock, which may jump.
+        let gone = if self.job.resumed { self.since_proof() } else { Duration::ZERO };
+        let window = self.config.verify_for.saturating_sub(gone);
+        {
             let mut watching = std::pin::pin!(self.watch(window));
             let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));
             // A version that fails in its window is not kept waiting for the connections of the other one.
             tokio::select! {
                 watched = &mut watching => {
                     watched?;
-                    draining.await
+                    let _ = draining.await;
                 }
-                drain = &mut draining => {
-                    watching.await?;
-                    drain
-                }
+                _ = &mut draining => watching.await?,
             }
-        };
-        self.still_answered().await?;
-        if drain.is_err() && !window.is_zero() {
-            let limit = self.config.drain_timeout.as_secs();
-            self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
         }
+        self.still_answered().await?;
         self.end(Phase::Verify, began);
         Ok(())
     }
@@ -62,8 +57,18 @@ impl Swap {
     /// Old containers without a connection go before the end is told: a `docker compose up` right after it would meet them
     /// on their way out, and may keep one of them instead of a new one. What stays here is seen out after the end.
     pub(super) async fn see_out(&self) {
-        if self.drain(&self.job.accepted.serving, DRAINED).await != Left::Open(0) {
-            return;
+        let left = self.drain_left();
+        match self.drain(&self.job.accepted.serving, left.min(DRAINED)).await {
+            Left::Open(0) => {}
+            Left::Open(open) if !left.is_zero() => {
+                let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
+                let limit = show_span(self.config.drain_timeout);
+                self.note(format!(
+                    "{open} still open to the old version; it is stopped when they end, {limit} after the switch at the latest"
+                ));
+                return;
+            }
+            _ => return,
         }
         for container in self.existing(&self.job.accepted.old).await.unwrap_or_default() {
             let stopped = self.site.engine.stop(&container.id, container.stop_timeout).await;
@@ -81,7 +86,7 @@ impl Swap {
 
     /// At the end of the window somebody outside must still get an answer: containers may be well behind a closed door.
     async fn still_answered(&self) -> Result<(), Fault> {
-        let Some(route) = &self.job.route else { return Ok(()) };
+        let Some(route) = self.job.route_of_new() else { return Ok(()) };
         let targets = self.targets(route)?;
         let Some(target) = targets.first() else { return Ok(()) };
         let until = Instant::now() + DOOR;
@@ -104,11 +109,15 @@ impl Swap {
     }
 
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
-        let facts = self.facts().await?;
-        let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let until = Instant::now() + window;
+        let mut errors = if window.is_zero() { None } else { self.error_watch().await };
+        let facts = self.around().await?;
+        let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let mut bad = 0;
         loop {
+            if let Some(errors) = &mut errors {
+                self.look_at_answers(errors).await?;
+            }
             for member in &self.job.new {
                 if let Err(fault) = self.look(member, probing.as_ref(), &facts, &mut bad).await {
                     self.diagnose(member).await;
@@ -169,17 +178,23 @@ impl Swap {
     /// Waits until the old containers hold no connection of the proxy.
     async fn drain_old(&self) {
         let began = Instant::now();
-        let limit = self.config.drain_timeout;
+        let limit = self.drain_left();
         match self.drain(&self.job.accepted.serving, limit).await {
             Left::Open(open) => {
                 let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 self.events.emit(DeployEvent::Drained { open, took_ms });
             }
             Left::Unknown => self.note(format!(
-                "the old version's connections cannot be seen; it got the whole drain time of {} s",
-                limit.as_secs()
+                "the old version's connections cannot be seen; it got the whole drain time of {}",
+                show_span(self.config.drain_timeout)
             )),
         }
+    }
+
+    /// What is left of the drain time, which counts from the switch.
+    fn drain_left(&self) -> Duration {
+        let limit = self.config.drain_timeout;
+        self.drain_until.map_or(limit, |until| until.saturating_duration_since(Instant::now()))
     }
 
     pub(super) async fn drain(&self, members: &[Member], limit: Duration) -> Left {
@@ -188,7 +203,7 @@ impl Swap {
         };
         let until = Instant::now() + limit;
         // Without Traefik's addresses every connection counts.
-        let proxy = self.facts().await.ok().and_then(|facts| facts.proxy);
+        let proxy = self.around().await.ok().and_then(|facts| facts.proxy);
         let peers = proxy.map(|proxy| proxy.addresses()).unwrap_or_default();
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;

@@ -91,6 +91,11 @@ fn the_templates_work_as_they_are() {
     assert_eq!(user.github.deployments().len(), 1);
 
     user.stage.wait("the old container to be gone", || user.stage.ids("web").len() == 1);
+    let before = user.stage.ids("web");
+    let again = said(copied.event("push", &[]));
+    assert!(again.contains("result: unchanged, release 2, "), "{again}");
+    assert!(!again.contains("build context"), "a commit is built once: {again}");
+    assert_eq!(user.stage.ids("web"), before);
     let planned = copied.pull_request(&commit);
     assert!(planned.contains("Nothing to do: what is wanted runs."), "{planned}");
     let comments = user.github.comments(7);

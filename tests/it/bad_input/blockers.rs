@@ -132,10 +132,23 @@ fn image_missing(scene: &mut Scene) {
 
 fn labels_changed(scene: &mut Scene) {
     let file = scene.stage.bed.project.read("compose.yaml").expect("reads");
-    let changed = file.replace("PathPrefix(`/proven`)", "PathPrefix(`/proved`)");
-    scene.stage.bed.project.write("compose.yaml", &changed).expect("writes");
     let v1 = scene.stage.v1.clone();
-    scene.refused("labels_changed", 13, &["deploy", "proven", "--image", &v1]);
+    let middleware = "\"traefik.http.middlewares.proven.plugin.x.y\": \"1\"\n";
+    for (name, (from, to)) in [
+        ("labels_changed", ("routers.proven.rule", "routers.proven.rulez")),
+        ("labels_lower", ("priority\": \"500\"", "priority\": \"499\"")),
+        (
+            "labels_unknown",
+            (
+                "\"traefik.http.routers.proven.rule\"",
+                &format!("{middleware}      \"traefik.http.routers.proven.rule\""),
+            ),
+        ),
+    ] {
+        assert!(file.contains(from), "{file}");
+        scene.stage.bed.project.write("compose.yaml", &file.replace(from, to)).expect("writes");
+        scene.refused(name, 13, &["deploy", "proven", "--image", &v1]);
+    }
     scene.stage.bed.project.write("compose.yaml", &file).expect("writes");
 }
 

@@ -160,12 +160,19 @@ impl Step {
         ended(&mut self.step)
     }
 
-    /// Three interrupts: the docker command leaves, and the container goes on.
+    /// Three interrupts: the docker command leaves, and the container may go on. Which of the two ends first decides whose
+    /// code it is; neither is a success, and it is soon.
+    #[track_caller]
     fn is_left_alone(&mut self) -> Told {
+        let begun = Instant::now();
         for _ in 0..3 {
             self.step.signal("INT").expect("a signal");
         }
-        ended(&mut self.step)
+        let told = ended(&mut self.step);
+        let took = begun.elapsed();
+        assert!(took <= ENDS_WITHIN, "three SIGINTs: {took:?}\n{}", told.stdout);
+        assert!([1, 40, 130].contains(&told.code), "exit {}\n{}", told.code, told.stdout);
+        told
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::api::{Api, text};
 use super::compile::priority;
 use super::file::{Proof, RouteFile, proof_names, render, text_of};
-use crate::agent::store::CompiledRoute;
+use crate::agent::store::{CompiledRoute, RouteService};
 
 /// How long Traefik may take to show a change: its throttle is 2 s where set-up did not shorten it.
 const CONFIRM: Duration = Duration::from_secs(10);
@@ -65,7 +65,10 @@ pub async fn apply(
 /// A sentence where it is not confirmed.
 pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(), String> {
     let text = text_of(&render(file.transport(), wanted.route, wanted.servers, wanted.proof));
-    file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
+    // A full disk must not keep a file from staying as it is.
+    if file.read().ok().flatten().as_ref() != Some(&text) {
+        file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
+    }
     confirm(api, wanted).await
 }
 
@@ -86,36 +89,36 @@ async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
 }
 
 async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super::http::HttpError> {
-    for (index, (name, router)) in wanted.route.routers.iter().enumerate() {
-        let mut names = vec![(name.clone(), priority(router) + 1)];
-        if let Some(proof) = wanted.proof {
+    let mut routers: Vec<(String, u64)> =
+        wanted.route.routers.iter().map(|(name, router)| (name.clone(), priority(router) + 1)).collect();
+    if let Some(proof) = wanted.proof {
+        for (index, router) in proof.rehearsed(wanted.route).routers.values().enumerate() {
             let (chain, direct) = proof_names(proof, index);
-            names.extend([(chain, priority(router) + 2), (direct, priority(router) + 2)]);
-        }
-        for (name, priority) in names {
-            let Some(seen) = api.router(&format!("{name}@file")).await? else {
-                return Ok(Some(format!(
-                    "router `{name}@file` is not there; is the folder the one its file provider reads?"
-                )));
-            };
-            if text(&seen, "status") != "enabled" {
-                let errors = seen.get("error").map(Value::to_string).unwrap_or_default();
-                return Ok(Some(format!("router `{name}@file` is disabled: {errors}")));
-            }
-            if super::compile::priority(&seen) != priority {
-                return Ok(Some(format!(
-                    "router `{name}@file` has priority {}, not {priority}",
-                    super::compile::priority(&seen)
-                )));
-            }
+            routers.extend([chain, direct].map(|name| (name, priority(router) + 2)));
         }
     }
-    let mut services = Vec::new();
-    for (name, service) in &wanted.route.services {
-        services.push((name.clone(), service, wanted.servers));
-        if let Some(proof) = wanted.proof.filter(|proof| !proof.next.is_empty()) {
-            services.push((proof.service(name), service, &proof.next));
+    for (name, priority) in routers {
+        let Some(seen) = api.router(&format!("{name}@file")).await? else {
+            return Ok(Some(format!(
+                "router `{name}@file` is not there; is the folder the one its file provider reads?"
+            )));
+        };
+        if text(&seen, "status") != "enabled" {
+            let errors = seen.get("error").map(Value::to_string).unwrap_or_default();
+            return Ok(Some(format!("router `{name}@file` is disabled: {errors}")));
         }
+        if super::compile::priority(&seen) != priority {
+            return Ok(Some(format!(
+                "router `{name}@file` has priority {}, not {priority}",
+                super::compile::priority(&seen)
+            )));
+        }
+    }
+    let mut services: Vec<(String, &RouteService, &[String])> =
+        wanted.route.services.iter().map(|(name, service)| (name.clone(), service, wanted.servers)).collect();
+    if let Some(proof) = wanted.proof.filter(|proof| !proof.next.is_empty()) {
+        let rehearsed = proof.rehearsed(wanted.route).services.iter();
+        services.extend(rehearsed.map(|(name, service)| (proof.service(name), service, proof.next.as_slice())));
     }
     for (name, service, servers) in services {
         let url = |server: &String| format!("{}://{server}:{}", service.scheme, service.port);

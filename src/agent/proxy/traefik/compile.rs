@@ -212,9 +212,11 @@ fn take_middleware(
 }
 
 /// Routers of others that would take requests from the route once it stands at priority + 1, or from its proof at + 2.
+/// Those of `before`, which it replaces, are ours as well.
 #[must_use]
-pub fn collisions(view: &View, route: &CompiledRoute) -> Vec<Blocker> {
+pub fn collisions(view: &View, route: &CompiledRoute, before: Option<&CompiledRoute>) -> Vec<Blocker> {
     let mut found = Vec::new();
+    let ours_too = |base: &str| before.is_some_and(|before| before.routers.contains_key(base));
     for (name, ours) in &route.routers {
         let (priority, rule, points) = (priority(ours), text(ours, "rule"), texts(ours, "entryPoints"));
         for other in &view.routers {
@@ -223,7 +225,12 @@ pub fn collisions(view: &View, route: &CompiledRoute) -> Vec<Blocker> {
             let same_door = texts(other, "entryPoints").iter().any(|point| points.contains(point));
             let above = self::priority(other) > priority && self::priority(other) <= priority + 2;
             // Ours are the adopted ones and what they were adopted from.
-            if route.routers.contains_key(base) || base.starts_with(super::file::PROOF_PREFIX) || !same_door || !above {
+            if route.routers.contains_key(base)
+                || ours_too(base)
+                || base.starts_with(super::file::PROOF_PREFIX)
+                || !same_door
+                || !above
+            {
                 continue;
             }
             if text(other, "status") != "enabled" || Rule::read(rule).disjoint(&Rule::read(text(other, "rule"))) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::api::text;
+use super::api::{text, texts};
 use super::compile::priority;
 use crate::agent::store::{CompiledRoute, RouteService, remove_file, write_atomic};
 use crate::domain::{AppName, ServiceName};
@@ -29,13 +29,45 @@ pub struct Proof {
     pub release: String,
     /// Containers that only these routers send to, before the route itself does; empty: where the route sends.
     pub next: Vec<String>,
+    /// The route that they rehearse, where it is not the one of the file.
+    pub route: Option<Box<CompiledRoute>>,
 }
 
 impl Proof {
     /// The service that the proof routers use in place of `service`.
     #[must_use]
     pub fn service(&self, service: &str) -> String {
-        if self.next.is_empty() { service.to_owned() } else { format!("{PROOF_PREFIX}{}-{service}", self.chain) }
+        if self.next.is_empty() { service.to_owned() } else { self.own(service) }
+    }
+
+    /// The route that the proof routers stand for, in a file with `route`.
+    #[must_use]
+    pub fn rehearsed<'a>(&'a self, route: &'a CompiledRoute) -> &'a CompiledRoute {
+        self.route.as_deref().unwrap_or(route)
+    }
+
+    /// The middleware that the proof routers use in place of `name`: another route's may have the name of one in the file.
+    fn middleware(&self, name: &str) -> String {
+        let renamed = self.route.as_deref().is_some_and(|route| route.middlewares.contains_key(name));
+        if renamed { self.own(name) } else { name.to_owned() }
+    }
+
+    /// A middleware of the rehearsed route, with the names that it refers to.
+    fn renamed(&self, middleware: &Value) -> Value {
+        let mut middleware = middleware.clone();
+        if let Some(chained) = middleware.pointer("/chain").map(|chain| texts(chain, "middlewares")) {
+            let names: Vec<String> = chained.iter().map(|name| self.middleware(name)).collect();
+            middleware["chain"]["middlewares"] = json!(names);
+        }
+        let service = middleware.pointer("/errors/service").and_then(Value::as_str);
+        if let Some(service) = service.filter(|service| !service.contains('@')).map(|service| self.service(service)) {
+            middleware["errors"]["service"] = json!(service);
+        }
+        middleware
+    }
+
+    fn own(&self, name: &str) -> String {
+        format!("{PROOF_PREFIX}{}-{name}", self.chain)
     }
 }
 
@@ -53,28 +85,30 @@ pub fn proof_names(proof: &Proof, index: usize) -> (String, String) {
 pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof: Option<&Proof>) -> Value {
     let mut routers = Map::new();
     let mut middlewares: Map<String, Value> = route.middlewares.clone().into_iter().collect();
-    for (index, (name, router)) in route.routers.iter().enumerate() {
-        let mut ours = router.clone();
-        ours["priority"] = json!(priority(router) + 1);
-        routers.insert(name.clone(), ours.clone());
-        if let Some(proof) = proof {
-            let (chain, direct) = proof_names(proof, index);
-            let mark = format!("{PROOF_PREFIX}{}", proof.chain);
-            middlewares.insert(
-                mark.clone(),
-                json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } }),
-            );
-            let mut listed = vec![json!(mark)];
-            let service = proof.service(text(&ours, "service"));
-            routers.insert(direct, proof_router(&ours, &proof.direct, service.clone(), listed.clone()));
-            listed.extend(ours.get("middlewares").and_then(Value::as_array).cloned().unwrap_or_default());
-            routers.insert(chain, proof_router(&ours, &proof.chain, service, listed));
-        }
+    for (name, router) in &route.routers {
+        routers.insert(name.clone(), raised(router));
     }
     let mut services = Map::new();
     for (name, service) in &route.services {
         services.insert(name.clone(), service_to(transport, service, servers));
-        if let Some(proof) = proof.filter(|proof| !proof.next.is_empty()) {
+    }
+    if let Some(proof) = proof {
+        for (index, router) in proof.rehearsed(route).routers.values().enumerate() {
+            let router = raised(router);
+            let (chain, direct) = proof_names(proof, index);
+            let service = proof.service(text(&router, "service"));
+            let mark = format!("{PROOF_PREFIX}{}", proof.chain);
+            let mut listed = vec![json!(mark)];
+            routers.insert(direct, proof_router(&router, &proof.direct, service.clone(), listed.clone()));
+            listed.extend(texts(&router, "middlewares").iter().map(|name| json!(proof.middleware(name))));
+            routers.insert(chain, proof_router(&router, &proof.chain, service, listed));
+            let named = json!({ "headers": { "customResponseHeaders": { RELEASE_HEADER: proof.release } } });
+            middlewares.insert(mark, named);
+        }
+        for (name, middleware) in proof.route.iter().flat_map(|route| &route.middlewares) {
+            middlewares.insert(proof.own(name), proof.renamed(middleware));
+        }
+        for (name, service) in proof.rehearsed(route).services.iter().filter(|_| !proof.next.is_empty()) {
             services.insert(proof.service(name), service_to(transport, service, &proof.next));
         }
     }
@@ -90,6 +124,13 @@ pub fn render(transport: &str, route: &CompiledRoute, servers: &[String], proof:
         http.insert("middlewares".to_owned(), middlewares.into());
     }
     json!({ "http": http })
+}
+
+/// A router one above what the labels gave it.
+fn raised(router: &Value) -> Value {
+    let mut ours = router.clone();
+    ours["priority"] = json!(priority(router) + 1);
+    ours
 }
 
 fn service_to(transport: &str, service: &RouteService, servers: &[String]) -> Value {

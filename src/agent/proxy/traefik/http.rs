@@ -36,6 +36,28 @@ pub async fn get_json(
     url: &str,
     limit: Duration,
 ) -> Result<Option<(Value, Option<u64>)>, HttpError> {
+    let Some(answer) = get(client, url, limit).await? else { return Ok(None) };
+    let failed = |why: &str| HttpError { url: url.to_owned(), why: why.to_owned() };
+    let json = serde_json::from_slice(&answer.body).map_err(|_| failed("the answer is not JSON"))?;
+    Ok(Some((json, answer.next)))
+}
+
+/// GET of a text.
+///
+/// # Errors
+/// [`HttpError`], also for 404.
+pub async fn get_text(client: &reqwest::Client, url: &str, limit: Duration) -> Result<String, HttpError> {
+    let failed = |why: &str| HttpError { url: url.to_owned(), why: why.to_owned() };
+    let answer = get(client, url, limit).await?.ok_or_else(|| failed("status 404 Not Found"))?;
+    String::from_utf8(answer.body).map_err(|_| failed("the answer is not UTF-8"))
+}
+
+struct Answer {
+    body: Vec<u8>,
+    next: Option<u64>,
+}
+
+async fn get(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Option<Answer>, HttpError> {
     let failed = |why: String| HttpError { url: url.to_owned(), why };
     let call = async {
         let mut answer = client.get(url).send().await.map_err(|error| failed(reason(&error)))?;
@@ -53,8 +75,7 @@ pub async fn get_json(
                 return Err(failed("the answer is larger than 8 MiB".to_owned()));
             }
         }
-        let json = serde_json::from_slice(&body).map_err(|_| failed("the answer is not JSON".to_owned()))?;
-        Ok(Some((json, next)))
+        Ok(Some(Answer { body, next }))
     };
     tokio::time::timeout(limit, call)
         .await

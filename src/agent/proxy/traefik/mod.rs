@@ -7,5 +7,7 @@ pub mod apply;
 pub mod compile;
 pub mod file;
 pub mod http;
+pub mod labels;
+pub mod metrics;
 pub mod prove;
 pub mod rule;

@@ -1,25 +1,21 @@
 //! Request in, answer out: nothing here reads a clock, a socket or the environment.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use super::request::Request;
 use super::response::Response;
-use super::settings::{Broken, Settings};
+use super::settings::Settings;
 
 /// The answer to `request`, which came from `peer`.
 pub(super) fn answer(request: &Request, settings: &Settings, peer: SocketAddr, hostname: &str) -> Response {
-    let path = request.path();
-    let broken = match settings.broken {
-        Broken::No => false,
-        Broken::Always => path != "/healthz",
-        Broken::BehindProxy => request.head.get("x-forwarded-for").is_some(),
-    };
-    if broken {
-        return Response::text(500, format!("broken {}\n", settings.version));
-    }
-    match path {
+    match request.path() {
         "/" => Response::text(200, format!("hello from {}\n", settings.version)),
-        "/healthz" if settings.unhealthy => Response::text(503, "unhealthy\n"),
+        "/sick" if settings.fragile => {
+            settings.unhealthy.store(true, Ordering::Relaxed);
+            Response::text(200, "unhealthy from now on\n")
+        }
+        "/healthz" if settings.unhealthy.load(Ordering::Relaxed) => Response::text(503, "unhealthy\n"),
         "/healthz" => Response::text(200, "ok\n"),
         "/whoami" => Response::json(whoami(request, settings, peer, hostname)),
         // The usual name of the page that leaks an environment: it must not even seem to exist.
@@ -88,15 +84,20 @@ mod tests {
     }
 
     #[test]
-    fn modes() {
+    fn an_unhealthy_one_still_answers() {
         assert_eq!(get("unhealthy", "/healthz", "").status, 503);
         assert_eq!(get("unhealthy", "/", "").status, 200);
-        assert_eq!(get("error-500", "/", "").status, 500);
-        assert_eq!(get("error-500", "/healthz", "").status, 200);
-        assert_eq!(get("error-500-host", "/healthz", "").status, 200);
-        let proxied = "X-Forwarded-For: 1.2.3.4\r\n";
-        assert_eq!(get("error-500-host", "/healthz", proxied).status, 500);
-        assert_eq!(get("error-500-host", "/", proxied).status, 500);
+    }
+
+    #[test]
+    fn a_fragile_app_can_be_made_unhealthy() {
+        let settings = Settings::of(&[("MODE", "fragile")]).expect("valid");
+        let get = |path: &str| {
+            let bytes = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let request = Request::read(&mut Wire::new(bytes.as_bytes()), std::io::sink()).expect("valid");
+            answer(&request, &settings, SocketAddr::from(([10, 0, 0, 1], 99)), "box").status
+        };
+        assert_eq!(["/healthz", "/sick", "/healthz", "/"].map(get), [200, 200, 503, 200]);
     }
 
     #[test]

@@ -75,6 +75,7 @@ impl Proxy {
         fs::write(&config, proxy.config(bed, options)).map_err(|error| BedError::file(&config, &error))?;
         let mut run: Vec<String> = ["run", "-d", "--name", &proxy.container, "--label"].map(str::to_owned).into();
         run.push(format!("{LABEL}={bed}"));
+        run.extend(["--restart".to_owned(), "unless-stopped".to_owned()]);
         let network = if proxy.host_network { "host" } else { bed };
         run.extend(["--network".to_owned(), network.to_owned()]);
         if !proxy.host_network {
@@ -105,6 +106,7 @@ impl Proxy {
         format!(
             "entryPoints:\n  web: {{address: \"{}\"{}}}\n  websecure: {{address: \"{}\"{}}}\n  traefik: {{address: \"{}\"}}\n\
              api: {{insecure: true}}\n\
+             metrics: {{prometheus: {{}}}}\n\
              log: {{level: INFO}}\n\
              providers:\n  providersThrottleDuration: {}\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \
