@@ -18,8 +18,8 @@ use crate::execute::{self, Cancel};
 use crate::report::{Earlier, Ended, Ending, Late, Story};
 use crate::trigger::GitHubContext;
 
-/// How long the run's end waits for the end of this.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long the end of the run waits for this: who comes next looks again.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Does both, and ends with the work.
 pub(super) async fn beside<T>(
@@ -49,7 +49,7 @@ pub(super) async fn close(task: &Task, agent: &Connected, github: Option<GitHub>
             late.close_earlier(&earlier, &story).await;
             let Earlier { run_id, deployment, .. } = &earlier;
             let came = story.conclusion().sentence();
-            told.push(format!("run {run_id} did not tell how its deployment `{deployment}` ended: {came}"));
+            told.push(format!("run {run_id} had not told how its deployment `{deployment}` ended: {came}"));
         }
     }
     told

@@ -12,7 +12,7 @@ use crate::domain::{AppName, DeploymentId, EnvName, GitSha, HttpUrl, ServiceName
 const DESCRIPTION: usize = 140;
 
 /// How many of the newest deployments are looked through for those of ours.
-const RECENT: usize = 10;
+const RECENT: usize = 30;
 
 const WRITE: &str = "deployments: write";
 

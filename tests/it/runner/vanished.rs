@@ -50,7 +50,7 @@ fn killed_without_a_post_step_each_is_told_by_the_next_run() {
     scene.user.github.pull_requests(&sha, &[PULL + 1]);
     let third = scene.user.push(&sha, &[]);
     assert_eq!((third.code, third.output("outcome")), (0, "deployed"), "{}", third.log());
-    assert!(third.log().contains("did not tell how its deployment `d-"), "{}", third.log());
+    assert!(third.log().contains("had not told how its deployment `d-"), "{}", third.log());
     // The second run was gone before it could write its own.
     scene.assert_comment("failed: the version from before serves");
     assert_eq!(
@@ -62,7 +62,7 @@ fn killed_without_a_post_step_each_is_told_by_the_next_run() {
     // Everything is told: the next one finds nothing to say.
     let fourth = scene.user.push(&scene.user.version("v5"), &[]);
     assert_eq!(fourth.code, 0, "{}", fourth.log());
-    assert!(!fourth.log().contains("did not tell how"), "{}", fourth.log());
+    assert!(!fourth.log().contains("had not told how"), "{}", fourth.log());
 }
 
 #[test]
