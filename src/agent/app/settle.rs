@@ -28,8 +28,8 @@ impl App {
         let Done { mut journal, job, ended } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
-        let keep = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
-        take_in(&mut inner.state, &job, &ended, keep);
+        let releases = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
+        take_in(&mut inner.state, &job, &ended, releases);
         let serving = inner.state.service(&service).current().cloned();
         let (ended_outcome, ended_reason) = (ended.outcome.as_str(), ended.reason.map_or("", Reason::as_str));
         let ended_message = ended.message.clone();
