@@ -113,7 +113,7 @@ impl App {
             .credential
             .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
         let answer = deployment(&self.site, &accepted, None, None, false);
-        self.launch(&mut inner, Job::new(accepted), journal, login);
+        self.launch(&mut inner, Job::new(accepted), journal, login, Some(facts.hash));
         Ok(answer)
     }
 
@@ -173,6 +173,7 @@ impl App {
         job: Job,
         journal: Journal,
         credential: Option<RegistryLogin>,
+        planned_hash: Option<String>,
     ) {
         let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
         let cancel = CancelGate::default();
@@ -213,9 +214,11 @@ impl App {
             events: events.clone(),
             cancel,
             credential,
+            planned_hash,
             proof: None,
             rehearsal: None,
             known: None,
+            drain_until: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.

@@ -21,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::compose::With;
 use super::config::ServiceConfig;
 use super::facts::{Facts, FactsError};
 use super::proxy::traefik::file::Proof;
@@ -123,12 +124,16 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
+    /// Compose's hash of the service as the plan saw it; not known to a resumed swap, which goes back or is past it.
+    pub planned_hash: Option<String>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
     /// What was read when it began: compose is asked once, for each of its calls takes a while.
     pub known: Option<Facts>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -140,6 +145,8 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub ended: Ended,
+    /// Until when the old containers may keep connections.
+    pub drain_until: Option<Instant>,
 }
 
 impl Swap {
@@ -166,7 +173,7 @@ impl Swap {
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }
-        Done { journal: self.journal, job: self.job, ended }
+        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
@@ -193,6 +200,8 @@ impl Swap {
         } else {
             self.still_here().await?;
         }
+        // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
+        self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
@@ -300,6 +309,23 @@ impl Swap {
             };
         }
         Ok(facts)
+    }
+
+    /// What was planned must still be what the compose files ask for: the new containers were made from it.
+    async fn as_planned(&self) -> Result<(), Fault> {
+        let Some(planned) = &self.planned_hash else { return Ok(()) };
+        let hash = self.site.compose.hash(With::Live, &self.service).await.map_err(FactsError::from)?;
+        if *planned == hash {
+            return Ok(());
+        }
+        Err(Fault::new(
+            Reason::ChangedUnderneath,
+            format!(
+                "the compose files ask for another configuration of {} than when the deployment began",
+                self.service
+            ),
+        )
+        .hint("let nobody edit them during a deployment, then deploy again"))
     }
 
     /// Waits for something that a cancellation may interrupt.

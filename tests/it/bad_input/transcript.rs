@@ -13,7 +13,7 @@ use crate::stage::Stage;
 
 /// What differs from run to run and its name in snapshots, in the order in which it is replaced.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Plain(Vec<(String, &'static str)>);
+pub(crate) struct Plain(Vec<(String, &'static str)>);
 
 impl Plain {
     pub(super) fn and(mut self, text: impl ToString, name: &'static str) -> Self {
@@ -22,7 +22,7 @@ impl Plain {
     }
 
     /// Of a bed. Its name comes last: folders hold it too.
-    pub(super) fn of(bed: &mut Bed) -> Self {
+    pub(crate) fn of(bed: &mut Bed) -> Self {
         let plain = Self::default()
             .and(bed.project.dir().display(), "<project>")
             .and(bed.proxy.folder().display(), "<traefik>")
@@ -36,7 +36,7 @@ impl Plain {
         plain.and(agent.address(), "<agent>").and(name, "<stage>")
     }
 
-    pub(super) fn tidy(&self, text: &str) -> String {
+    pub(crate) fn tidy(&self, text: &str) -> String {
         let text = self.0.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         let text = hidden(&text, "sha256:", 64, "<digest>");
         // Its first digits, where there is room for no more.

@@ -218,6 +218,14 @@ impl Bed {
         self.proxy.get(path, host)
     }
 
+    /// The same with further headers.
+    ///
+    /// # Errors
+    /// No complete answer.
+    pub fn get_with(&self, path: &str, host: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        http::request(self.proxy.web(), "GET", host, path, headers)
+    }
+
     /// GET through entry point `websecure`, whatever its certificate. Gives status and body.
     ///
     /// # Errors
