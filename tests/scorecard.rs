@@ -19,7 +19,14 @@ fn rows() -> Vec<(String, Vec<String>)> {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.split(" | ");
         let id = cells.next().filter(|cell| is_id(cell))?.to_owned();
-        let names = cells.next()?.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let names = cells
+            .next()
+            .filter(|cell| cell.starts_with('`'))?
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
         Some((id, names))
     };
     page.lines().filter_map(row).collect()
