@@ -38,15 +38,12 @@ impl Fault {
     pub(super) fn explained(self, report: Option<&ContainerReport>) -> Self {
         let foreign = |line: &String| line.ends_with(FOREIGN);
         match report.filter(|report| report.log.last().is_some_and(foreign)) {
-            Some(report) if self.reason == Reason::ContainerExited => Self::new(
-                self.reason,
-                format!(
-                    "{} ended{}: its program is built for another architecture than this host's",
-                    report.name,
-                    with_code(report)
-                ),
-            )
-            .hint("build the image for this host's platform"),
+            Some(report) if self.reason == Reason::ContainerExited => {
+                let code = report.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+                let why = "its program is built for another architecture than this host's";
+                Self::new(self.reason, format!("{} ended{code}: {why}", report.name))
+                    .hint("build the image for this host's platform")
+            }
             _ => self,
         }
     }
@@ -57,19 +54,13 @@ impl Fault {
             DockerError::Refused { message, .. } => essence(message).to_owned(),
             other => other.to_string(),
         };
-        let code = report.map(with_meaning).unwrap_or_default();
-        Self::new(Reason::StartFailed, format!("{name} could not be started{code}: {why}"))
+        let code = report.and_then(|report| {
+            let meaning = report.meaning.as_ref().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+            Some(format!(", exit code {}{meaning}", report.exit_code?))
+        });
+        Self::new(Reason::StartFailed, format!("{name} could not be started{}: {why}", code.unwrap_or_default()))
             .hint("check the image's command and platform, and the mounts in the compose file")
     }
-}
-
-fn with_code(report: &ContainerReport) -> String {
-    report.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default()
-}
-
-fn with_meaning(report: &ContainerReport) -> String {
-    let meaning = report.meaning.as_ref().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
-    with_code(report) + &meaning
 }
 
 /// What the engine says without the programs that handed it on.

@@ -183,7 +183,10 @@ pub(super) fn runs(container: &Container) -> Result<(), Fault> {
         .map(|meaning| format!(" ({meaning})"))
         .unwrap_or_default();
     let fault = Fault::new(Reason::ContainerExited, format!("{} ended{code}{meaning}", container.name));
-    Err(fault.hint("its last log lines say why"))
+    Err(fault.hint(match container.oom_killed {
+        true => "raise its memory limit in the compose file, or find out what takes the memory",
+        false => "its last log lines say why",
+    }))
 }
 
 #[cfg(test)]

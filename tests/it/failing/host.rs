@@ -84,7 +84,7 @@ fn the_compose_file_changes_in_the_middle() {
     for (case, text, reason) in [
         ("another configuration", changed.as_str(), "changed_underneath"),
         ("no YAML any more", "services: {", "compose_failed"),
-        ("the service is gone", "services: {other: {image: scratch}}\n", "unknown_service"),
+        ("the service is gone", "services: {other: {image: scratch}}\n", "compose_failed"),
     ] {
         let stage = &scene.stage;
         let edit = || stage.bed.project.write("compose.yaml", text).expect("writes");

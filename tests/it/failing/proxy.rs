@@ -21,7 +21,7 @@ fn traefik_is_down() {
     let stage = &scene.stage;
     let stop = || stage.bed.proxy.stop().expect("stops");
     let run = deploy_meanwhile(stage, &slow, "the new container to run", || new_one_runs(stage), stop);
-    scene.refused("down before the switch", &run, 30, "switch_failed");
+    scene.refused("down before the switch", &run, 30, "traefik_unreachable");
     scene.stage.bed.proxy.restart().expect("starts");
     scene.stage.wait("version 1 to serve alone", || scene.stage.serves("v1"));
     assert_eq!(scene.stage.containers("web").len(), 1);
