@@ -22,7 +22,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::compose::With;
 use super::config::ServiceConfig;
 use super::facts::{Facts, FactsError};
 use super::proxy::traefik::file::Proof;
