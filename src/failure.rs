@@ -101,6 +101,7 @@ impl Kind {
             | Reason::ComposeFailed
             | Reason::AdoptFailed
             | Reason::PullFailed
+            | Reason::DiskFull
             | Reason::CreateFailed
             | Reason::StartFailed
             | Reason::ContainerExited

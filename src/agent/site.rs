@@ -1,6 +1,9 @@
 //! Everything that does not change about one application while the agent runs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::RwLock;
 
 use super::compose::Compose;
 use super::config::{AppConfig, ServiceConfig, TraefikConfig};
@@ -38,6 +41,9 @@ pub struct Site {
     pub http: reqwest::Client,
     /// Its folder under `state_dir`.
     pub folder: PathBuf,
+    /// Of all applications on this host: a swap reads it while an image may be on the host for it alone, whoever removes
+    /// images writes it.
+    pub images: Arc<RwLock<()>>,
     /// Held while this agent runs; compose children hold copies.
     pub lock: Lock,
 }

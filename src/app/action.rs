@@ -103,15 +103,15 @@ async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Re
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
     let mut redact = secrets(vars, env);
-    let looking = async {
-        let status = connected.observe(None).await?;
-        let source = match task.verb {
-            Verb::Rollback => None,
-            _ => Some(image::find(settings, inputs, commit, context, env, &mut redact).await?),
-        };
-        Ok((status, source))
+    let agent = format!("the agent at `{}`", connected.client.url());
+    let status = bounded(connected.observe(None), &agent, deadline, cancel).await?;
+    let source = match task.verb {
+        Verb::Rollback => None,
+        _ => {
+            let finding = image::find(settings, inputs, commit, context, env, &mut redact);
+            Some(bounded(finding, &image::registry(settings), deadline, cancel).await?)
+        }
     };
-    let (status, source) = bounded(looking, deadline, cancel).await?;
     if let Some(url) = address(&status) {
         told.publisher.address(url);
     }
@@ -127,7 +127,7 @@ async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Re
             Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
         }
     };
-    let planned = bounded(connected.plan(&want), deadline, cancel).await?;
+    let planned = bounded(connected.plan(&want), &agent, deadline, cancel).await?;
     told.text(&render::text(&planned.report));
     told.publisher.plan(&planned.report);
     state::keep_plan(vars, &planned.report);
@@ -159,6 +159,7 @@ async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Re
 /// Reads end at a signal and at the deadline.
 async fn bounded<T>(
     reading: impl Future<Output = Result<T, Failure>>,
+    asked: &str,
     deadline: Instant,
     cancel: &Cancel,
 ) -> Result<T, Failure> {
@@ -166,8 +167,8 @@ async fn bounded<T>(
         read = reading => read,
         () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
         () = tokio::time::sleep_until(deadline) => {
-            Err(Failure::new(Reason::TimedOut, "the time was over before the deployment began; nothing was changed")
-                .hint("raise `timeout`, or see why the registry or the agent is slow"))
+            Err(Failure::new(Reason::TimedOut, format!("the time was over while {asked} was asked; nothing was changed"))
+                .hint("see why it is slow, or raise `timeout`"))
         }
     }
 }

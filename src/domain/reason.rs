@@ -78,6 +78,8 @@ reasons! {
     AdoptFailed = "adopt_failed",
     /// The image could not be pulled.
     PullFailed = "pull_failed",
+    /// There is no room for the image on the engine's disk.
+    DiskFull = "disk_full",
     /// The new containers could not be created as planned.
     CreateFailed = "create_failed",
     /// The new container could not be started.

@@ -9,3 +9,5 @@ mod config;
 mod requests;
 mod start;
 pub(crate) mod transcript;
+
+pub(crate) use transcript::World;

@@ -4,6 +4,7 @@
 mod queries;
 mod settle;
 mod submit;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -74,8 +75,8 @@ impl App {
     /// [`OpenError`]: nothing was changed then.
     pub fn open(site: Site, tasks: TaskTracker, phases: PhaseTimes) -> Result<(Arc<Self>, Option<Job>), OpenError> {
         let state = AppState::load(&site.folder)?;
-        let (journal, records) = Journal::open(&site.folder)?;
-        let job = Job::of(records);
+        let (journal, found) = Journal::open(&site.folder)?;
+        let job = Job::of(found);
         let inner = Mutex::new(Inner { state, journal: Some(journal), running: None });
         let (site, routes, ended) = (Arc::new(site), Arc::default(), Notify::new());
         let app = Self { site, inner, routes, ended, tasks, phases };

@@ -1,21 +1,27 @@
 //! After a swap: its end goes into the state, the application is let go of, and old containers are seen out.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::App;
+use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
-use crate::agent::store::{AppState, Ended, EventLog, Member};
+use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
 use crate::agent::swap::{Done, Job, Left, drained};
-use crate::agent_api::Release;
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
 
 /// How often a swap tries to see the containers of the swap before out.
 const RETIRE_TRIES: usize = 3;
+/// Time before something that the disk or the engine refused is tried again; doubles up to [`RARELY`].
+const AGAIN: Duration = Duration::from_secs(1);
+/// Longest time between two tries.
+const RARELY: Duration = Duration::from_secs(60);
 
 impl App {
     /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
@@ -23,7 +29,8 @@ impl App {
         let Done { mut journal, job, ended, drain_until } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
-        let dropped = take_in(&mut inner.state, &job, &ended);
+        let releases = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
+        take_in(&mut inner.state, &job, &ended, releases);
         let serving = inner.state.service(&service).current().cloned();
         let (ended_outcome, ended_reason) = (ended.outcome.as_str(), ended.reason.map_or("", Reason::as_str));
         let ended_message = ended.message.clone();
@@ -49,25 +56,17 @@ impl App {
             reason = ended_reason,
             "deployment ended: {ended_message}"
         );
-        match inner.state.store(&self.site.folder) {
-            Ok(()) => {
-                if let Err(error) = journal.clear() {
-                    tracing::error!(%error, "the journal is read again at the next start");
-                }
-            }
-            Err(error) => tracing::error!(%error, "the journal is kept and read again at the next start"),
-        }
+        let kept = keep(&inner.state, &mut journal, &self.site.folder);
         inner.journal = Some(journal);
         inner.running = None;
         drop(inner);
+        if let Err(error) = kept {
+            tracing::error!(app = %self.site.app, error, "the end of the deployment is not stored yet; tried again");
+            let app = self.clone();
+            self.tasks.spawn(async move { app.keep_later().await });
+        }
         // Not before the state tells which containers serve: the watch goes by it.
         drop(routes);
-        for release in dropped {
-            let (repository, tag) = self.site.retained(&service, release.number);
-            if let Err(error) = self.site.engine.untag(&format!("{repository}:{tag}")).await {
-                tracing::warn!(%error, "the image of an old release stays on the host");
-            }
-        }
         self.see_out(service, drain_until);
         self.ended.notify_one();
     }
@@ -102,10 +101,39 @@ impl App {
         }
     }
 
-    /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it.
+    /// Stores what could not be stored before, for example because the disk was full. Another deployment does it first,
+    /// or is refused.
+    async fn keep_later(&self) {
+        let mut pause = AGAIN;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RARELY);
+            let mut inner = self.inner.lock().await;
+            let Some(mut journal) = inner.journal.take() else { return };
+            let kept = if journal.is_empty() { Ok(()) } else { keep(&inner.state, &mut journal, &self.site.folder) };
+            inner.journal = Some(journal);
+            if kept.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it, and it
+    /// goes on until they are gone: the engine may be away meanwhile.
     fn see_out(self: &Arc<Self>, service: ServiceName, drain_until: Option<Instant>) {
         let app = self.clone();
-        self.tasks.spawn(async move { app.retire(&service, drain_until).await });
+        self.tasks.spawn(async move {
+            let mut pause = AGAIN;
+            loop {
+                app.retire(&service, drain_until).await;
+                if app.service_state(&service).await.retiring.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RARELY);
+            }
+            app.sweep(&service).await;
+        });
     }
 
     /// Without `until` their connections get the whole drain time from now on.
@@ -132,7 +160,7 @@ impl App {
                 self.site.engine.remove(&member.id).await
             };
             if let Err(error) = gone.await {
-                tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again at the next start");
+                tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again");
             }
         }
         let retiring = state.retiring;
@@ -143,7 +171,7 @@ impl App {
             state.retiring.retain(|member| !seen(member) || left.contains(member));
         }
         if let Err(error) = inner.state.store(&self.site.folder) {
-            tracing::error!(%error, "the state is not stored");
+            tracing::error!(error = told(&error), "the state is not stored");
         }
         drop(inner);
         self.ended.notify_one();
@@ -171,16 +199,26 @@ impl App {
     }
 }
 
-/// What the state takes from the end of a swap. Gives the releases whose images may go.
-fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
+/// Stores the state and empties the journal, whose end is in it.
+pub(super) fn keep(state: &AppState, journal: &mut Journal, folder: &Path) -> Result<(), String> {
+    state.store(folder).map_err(|error| told(&error))?;
+    journal.clear().map_err(|error| told(&error))
+}
+
+/// An error with its cause.
+pub(super) fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// What the state takes from the end of a swap.
+fn take_in(state: &mut AppState, job: &Job, ended: &Ended, keep: usize) {
     let service = state.services.entry(job.accepted.service.clone()).or_default();
     // An adoption stays also when what came after it failed.
     if job.routed() {
         service.route = job.route.clone();
     }
-    let mut dropped = Vec::new();
     if let (Outcome::Deployed, Some(release)) = (ended.outcome, &job.release) {
-        dropped = service.push(release.clone());
+        service.push(release.clone(), keep);
         if let Some(next) = &job.next {
             service.route = Some(next.clone());
         }
@@ -189,5 +227,4 @@ fn take_in(state: &mut AppState, job: &Job, ended: &Ended) -> Vec<Release> {
         service.retiring.extend(job.accepted.old.iter().cloned());
     }
     state.finish(&job.accepted, ended, job.release.as_ref().map(|release| release.number));
-    dropped
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::settle::{keep, told};
 use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
+use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
@@ -120,12 +122,8 @@ impl App {
     /// Journals the beginning. A journal that still holds the deployment before, because its end could not be stored
     /// then, is settled first.
     fn begin(&self, state: &AppState, journal: &mut Journal, accepted: &Accepted) -> Result<(), String> {
-        fn told(error: &dyn std::error::Error) -> String {
-            error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-        }
         if !journal.is_empty() {
-            state.store(&self.site.folder).map_err(|error| told(&error))?;
-            journal.clear().map_err(|error| told(&error))?;
+            keep(state, journal, &self.site.folder)?;
         }
         journal.append(&Record::Accepted { accepted: Box::new(accepted.clone()) }).map_err(|error| told(&error))
     }
@@ -166,7 +164,7 @@ impl App {
         let (repository, tag) = self.site.retained(service, 1);
         self.site.engine.tag(&release.image_id, &repository, &tag).await?;
         let found = state.services.entry(service.clone()).or_default();
-        found.push(release);
+        found.push(release, DEFAULT_KEEP_RELEASES);
         found.members = members(facts.running());
         state.store(&self.site.folder).map_err(|error| DockerError::Refused { status: 0, message: error.to_string() })
     }
@@ -220,9 +218,9 @@ impl App {
             credential,
             planned,
             proof: None,
-            drain_until: None,
             rehearsal: None,
             known: None,
+            drain_until: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.
@@ -237,7 +235,10 @@ impl App {
                 swap.events.emit(DeployEvent::Note { text: text.to_owned() });
             }
             app.wait_seen_out(&swap.service).await;
+            // What it fetches is in nobody's use until its containers exist.
+            let images = app.site.images.clone().read_owned().await;
             let done = swap.run().await;
+            drop(images);
             app.settle(done, &events, Some(routes)).await;
         });
     }

@@ -28,8 +28,8 @@ pub const OVERRIDE: &str = "compose.deploy-agent.yaml";
 pub const CANDIDATE: &str = "compose.deploy-agent.candidate.yaml";
 /// Longest call of compose; creating a container takes well under a second, reading a config 0.1 s.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longest answer that is read, in bytes.
-const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+/// Longest answer that is read, in bytes: of fifty services it is some 100 KB.
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
 /// Why compose did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -205,13 +205,19 @@ impl Compose {
     /// # Errors
     /// [`ComposeError::Write`].
     pub fn drop_candidate(&self) -> Result<(), ComposeError> {
-        let path = self.candidate();
-        remove_file(&path).map_err(|source| ComposeError::Write { path, source })
+        // The staging file too: a crash may have left it.
+        for path in [self.candidate(), self.staging()] {
+            remove_file(&path).map_err(|source| ComposeError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.dir.join(format!("{CANDIDATE}.tmp"))
     }
 
     fn write(&self, path: &Path, images: &BTreeMap<ServiceName, String>) -> Result<(), ComposeError> {
-        let staging = self.dir.join(format!("{CANDIDATE}.tmp"));
-        write_atomic(path, &staging, override_text(images).as_bytes(), 0o644)
+        write_atomic(path, &self.staging(), override_text(images).as_bytes(), 0o644)
             .map_err(|source| ComposeError::Write { path: path.to_owned(), source })
     }
 
@@ -270,12 +276,12 @@ async fn run(
     let collected = async {
         let read_out = async {
             if let Some(pipe) = stdout {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut out).await;
+                let _ = pipe.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut out).await;
             }
         };
         let read_err = async {
             if let Some(pipe) = stderr {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut err).await;
+                let _ = pipe.take(MAX_OUTPUT as u64).read_to_end(&mut err).await;
             }
         };
         tokio::join!(read_out, read_err);
@@ -286,6 +292,9 @@ async fn run(
         .map_err(|_| ComposeError::TimedOut(call.clone()))?
         .map_err(ComposeError::Spawn)?;
     group.ended();
+    if out.len() > MAX_OUTPUT {
+        return Err(ComposeError::Unexpected { call, why: format!("more than {} MiB", MAX_OUTPUT >> 20) });
+    }
     if status.success() {
         return Ok(String::from_utf8_lossy(&out).into_owned());
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    AppConfig, DEFAULT_DRAIN_TIMEOUT, DEFAULT_FILE, DEFAULT_GATE_TIMEOUT, DEFAULT_MAX_5XX, DEFAULT_VERIFY_FOR,
-    ServiceConfig, value,
+    AppConfig, DEFAULT_DRAIN_TIMEOUT, DEFAULT_FILE, DEFAULT_GATE_TIMEOUT, DEFAULT_KEEP_RELEASES, DEFAULT_MAX_5XX,
+    DEFAULT_VERIFY_FOR, ServiceConfig, value,
 };
 use crate::domain::{AppName, Repository, ServiceName, parse_span};
 use crate::yaml::{Cursor, Fields, Report};
@@ -92,7 +92,8 @@ fn services(all: &Cursor<'_>, traefik: bool, report: &mut Report) -> BTreeMap<Se
 }
 
 fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<ServiceConfig> {
-    const KEYS: &[&str] = &["probe", "proof", "verify_for", "drain_timeout", "gate_timeout", "max_5xx", "overlap"];
+    const KEYS: &[&str] =
+        &["probe", "proof", "verify_for", "drain_timeout", "gate_timeout", "max_5xx", "keep_releases", "overlap"];
     let fields = entry.fields_or_nothing(KEYS, &[], report)?;
     let probe = fields.optional("probe").and_then(|probe| probe.parse(report));
     let proof = fields.optional("proof").and_then(|proof| {
@@ -113,6 +114,10 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
     }
     let max_5xx =
         fields.optional("max_5xx").map_or(Some(DEFAULT_MAX_5XX), |share| share.parse_with(report, value::percent));
+    let keep_releases = match fields.optional("keep_releases") {
+        Some(entry) => entry.parse_with(report, value::keep_releases),
+        None => Some(DEFAULT_KEEP_RELEASES),
+    };
     let overlap = fields.optional("overlap").is_some_and(|entry| {
         let allowed = |text: &str| match text {
             "allowed" => Ok(true),
@@ -130,6 +135,7 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         drain_timeout: drain_timeout?,
         gate_timeout: gate_timeout?,
         max_5xx: max_5xx?,
+        keep_releases: keep_releases?,
         overlap,
     })
 }

@@ -72,6 +72,16 @@ pub(super) fn joined(base: &Path, text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// How many releases are kept: the running one and the one that a rollback goes to at least.
+pub(super) fn keep_releases(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 2..=100) => Ok(count),
+        _ => {
+            Err(format!("`{}` is not a number of releases from 2 to 100: `rollback` needs the one before", shown(text)))
+        }
+    }
+}
+
 /// Any address.
 pub(super) fn url(text: &str) -> Result<String, HttpUrlError> {
     Ok(text.parse::<HttpUrl>()?.to_string())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::auth::Caller;
 use crate::agent::app::{App, refusal};
 use crate::agent_api::{API, ApiError, DeployRequest, Events, History, MAX_WAIT};
-use crate::domain::{AppName, DeploymentId, ImageRef, Reason, ServiceName};
+use crate::domain::{AppName, DeploymentId, ImageRef, Reason, ServiceName, one_line};
 
 /// A status and a JSON body.
 pub(super) type Answer = (StatusCode, Vec<u8>);
@@ -52,7 +52,7 @@ impl Routes {
             _ => {
                 let unknown = refusal(
                     Reason::BadRequest,
-                    format!("there is no {method} {}", crate::domain::one_line(path, 200)),
+                    format!("there is no {method} {}", one_line(path, 200)),
                     "the agent and the command may be of different versions",
                 );
                 return json(StatusCode::NOT_FOUND, &unknown);
@@ -110,7 +110,7 @@ impl Routes {
     /// The application that has a deployment, among those that the caller may see.
     async fn owner(&self, caller: &Caller, id: &str) -> Result<(Arc<App>, DeploymentId), ApiError> {
         let unknown = || {
-            let id = crate::domain::one_line(id, 70);
+            let id = one_line(id, 70);
             refusal(
                 Reason::UnknownDeployment,
                 format!("there is no deployment `{id}`"),
@@ -153,7 +153,10 @@ impl Routes {
 }
 
 /// Reads a body whose members of a newer minor version are tolerated and whose newer `api` is refused before the rest.
-fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
+///
+/// # Errors
+/// It is no JSON of that form, or of a newer API.
+pub fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
     #[derive(serde::Deserialize)]
     struct Version {
         api: u32,
@@ -161,7 +164,8 @@ fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
     let bad = |error: serde_json::Error| {
         refusal(
             Reason::BadRequest,
-            format!("the body cannot be read: {error}"),
+            // It may repeat what is in the body.
+            format!("the body cannot be read: {}", one_line(&error.to_string(), 300)),
             "the agent and the command may be of different versions",
         )
     };
@@ -220,5 +224,9 @@ mod tests {
         for bad in ["", "{", "[]", r#"{"api":1}"#, r#"{"api":1,"idempotency_key":"short","want":"rollback"}"#] {
             assert_eq!(code(bad), Err(Reason::BadRequest), "{bad}");
         }
+        let hostile =
+            format!("{{\"api\":1,\"idempotency_key\":\"\u{7f}\u{202e}{}\",\"want\":\"rollback\"}}", "x".repeat(9_999));
+        let told = read_request(hostile.as_bytes()).expect_err("no key").message;
+        assert!(told.chars().all(|c| !c.is_control() && c != '\u{202e}') && told.chars().count() < 400, "{told}");
     }
 }

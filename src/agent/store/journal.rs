@@ -21,6 +21,29 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// Without its first record nobody knows which deployment it is about.
+    #[error("the first line of the journal {path} is damaged, and it tells which deployment was interrupted")]
+    Headless {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What a journal holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// Its records, in order; those that are damaged are left out.
+    pub records: Vec<Record>,
+    /// True where some are: then more was done than the records say.
+    pub damaged: bool,
+}
+
+impl Found {
+    /// What a journal's text holds.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        parse(text).found
+    }
 }
 
 /// An open journal.
@@ -29,18 +52,19 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     seq: u64,
-    /// Length of what is known to be good.
+    /// Length of what is on disk for sure.
     good: u64,
+    /// True where something may follow that.
+    torn: bool,
 }
 
 impl Journal {
-    /// Opens the journal in `folder` and reads what it holds. A torn last line is dropped (the effect that it announces
-    /// was not begun). Damage before the end ends the reading there: what follows cannot be trusted, so the file is kept
-    /// aside as `journal.damaged` for people.
+    /// Opens the journal in `folder` and reads what it holds. A torn last line is dropped: the effect that it announces was
+    /// not begun. Of a damaged journal a copy is kept aside as `journal.damaged` for people.
     ///
     /// # Errors
-    /// [`JournalError::Io`].
-    pub fn open(folder: &Path) -> Result<(Self, Vec<Record>), JournalError> {
+    /// [`JournalError`].
+    pub fn open(folder: &Path) -> Result<(Self, Found), JournalError> {
         let path = folder.join("journal");
         let io = |what| {
             let path = path.clone();
@@ -51,16 +75,18 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(io("read")(error)),
         };
-        let (records, good) = parse(&bytes);
-        if good < bytes.len() && bytes[good..].iter().filter(|byte| **byte == b'\n').count() > 1 {
-            tracing::error!(path = %path.display(), "the journal is damaged; kept aside as journal.damaged");
+        let Parsed { found, lines, good } = parse(&bytes);
+        if found.damaged {
+            tracing::error!(path = %path.display(), "the journal is damaged; a copy is kept aside as journal.damaged");
             fs::write(folder.join("journal.damaged"), &bytes).map_err(io("written"))?;
+            if !matches!(found.records.first(), Some(Record::Accepted { .. })) {
+                return Err(JournalError::Headless { path });
+            }
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(io("written"))?;
         file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
-        let seq = records.len() as u64;
-        Ok((Self { path, file, seq, good: good as u64 }, records))
+        Ok((Self { path, file, seq: lines, good: good as u64, torn: false }, found))
     }
 
     /// Appends a record and waits until it is on disk.
@@ -70,17 +96,27 @@ impl Journal {
     pub fn append(&mut self, record: &Record) -> Result<(), JournalError> {
         Point::Before(record.word()).pass();
         let line = encode(self.seq + 1, record);
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let written =
+            self.mend().and_then(|()| self.file.write_all(line.as_bytes())).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
-            // Half a line would hide every record after it.
-            if let Err(error) = self.file.set_len(self.good) {
-                tracing::error!(%error, "the journal keeps half a record");
+            self.torn = true;
+            if let Err(error) = self.mend() {
+                tracing::error!(%error, "the journal keeps half a record until it can be written again");
             }
             return Err(JournalError::Io { path: self.path.clone(), what: "written", source });
         }
         self.seq += 1;
         self.good += line.len() as u64;
         Point::After(record.word()).pass();
+        Ok(())
+    }
+
+    /// Takes half a line away: it would damage the record after it.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.good)?;
+            self.torn = false;
+        }
         Ok(())
     }
 
@@ -95,10 +131,12 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`]; reading it again is then harmless.
     pub fn clear(&mut self) -> Result<(), JournalError> {
+        let emptied = self.file.set_len(0).and_then(|()| self.file.sync_all());
+        emptied.map_err(|source| JournalError::Io { path: self.path.clone(), what: "emptied", source })?;
         self.seq = 0;
         self.good = 0;
-        let emptied = self.file.set_len(0).and_then(|()| self.file.sync_all());
-        emptied.map_err(|source| JournalError::Io { path: self.path.clone(), what: "emptied", source })
+        self.torn = false;
+        Ok(())
     }
 }
 
@@ -108,18 +146,31 @@ fn encode(seq: u64, record: &Record) -> String {
     format!("{:08x} {body}\n", crc32c::crc32c(body.as_bytes()))
 }
 
-/// The records up to the first line that is torn, damaged or out of order, and the length of that good part.
-fn parse(bytes: &[u8]) -> (Vec<Record>, usize) {
-    let mut records = Vec::new();
-    let mut good = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match decode(line, records.len() as u64 + 1) {
-            Some(record) => records.push(record),
-            None => break,
+/// A journal's text, taken apart.
+struct Parsed {
+    found: Found,
+    /// Whole lines, damaged ones too.
+    lines: u64,
+    /// Their length in bytes.
+    good: usize,
+}
+
+/// Reads every whole line on its own: the numbers say what is missing between two good ones. A single line that is not
+/// good announces nothing that was begun, as every effect has a record of its own before it.
+fn parse(bytes: &[u8]) -> Parsed {
+    let mut parsed = Parsed { found: Found::default(), lines: 0, good: 0 };
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+        parsed.lines += 1;
+        parsed.good += line.len();
+        match decode(line, parsed.lines) {
+            Some(record) => parsed.found.records.push(record),
+            None => parsed.found.damaged = true,
         }
-        good += line.len();
     }
-    (records, good)
+    if parsed.lines == 1 && parsed.found.damaged {
+        return Parsed { found: Found::default(), lines: 0, good: 0 };
+    }
+    parsed
 }
 
 fn decode(line: &[u8], expected_seq: u64) -> Option<Record> {
@@ -138,10 +189,30 @@ fn decode(line: &[u8], expected_seq: u64) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::store::Accepted;
     use proptest::prelude::*;
 
     fn records() -> Vec<Record> {
-        vec![Record::Pulling, Record::Pulled { image_id: "sha256:1".to_owned() }, Record::Creating, Record::Gated]
+        let accepted = Accepted {
+            deployment: "d-1".parse().expect("an id"),
+            key: "key-of-the-caller".parse().expect("a key"),
+            service: "web".parse().expect("a name"),
+            want: crate::agent_api::Wanted::Rollback,
+            image: None,
+            image_name: "sha256:1".to_owned(),
+            requested_by: "someone".to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            old: Vec::new(),
+            serving: Vec::new(),
+            replicas: 1,
+        };
+        vec![
+            Record::Accepted { accepted: Box::new(accepted) },
+            Record::Pulling,
+            Record::Pulled { image_id: "sha256:1".to_owned() },
+            Record::Creating,
+            Record::Gated,
+        ]
     }
 
     fn bytes_of(records: &[Record]) -> Vec<u8> {
@@ -152,39 +223,78 @@ mod tests {
     fn what_is_written_is_read_again_and_clearing_starts_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut journal, found) = Journal::open(folder.path()).expect("opens");
-        assert_eq!(found, []);
+        assert_eq!(found, Found::default());
         for record in records() {
             journal.append(&record).expect("appends");
         }
         drop(journal);
         let (mut journal, found) = Journal::open(folder.path()).expect("opens again");
-        assert_eq!(found, records());
+        assert_eq!(found, Found { records: records(), damaged: false });
         journal.clear().expect("clears");
         journal.append(&Record::Creating).expect("appends");
-        assert_eq!(Journal::open(folder.path()).expect("opens").1, [Record::Creating]);
+        assert_eq!(Journal::open(folder.path()).expect("opens").1.records, [Record::Creating]);
     }
 
     #[test]
-    fn damage_in_the_middle_is_kept_for_people() {
+    fn a_torn_last_line_is_dropped_and_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bytes = bytes_of(&records());
+        fs::write(folder.path().join("journal"), &bytes[..bytes.len() - 3]).expect("writes");
+        let (mut journal, found) = Journal::open(folder.path()).expect("opens");
+        assert_eq!(found, Found { records: records()[..4].to_vec(), damaged: false });
+        journal.append(&Record::Gated).expect("appends");
+        assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(bytes));
+        assert!(!folder.path().join("journal.damaged").exists());
+    }
+
+    #[test]
+    fn damage_is_told_kept_for_people_and_hides_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let good = bytes_of(&records());
+        let starts: Vec<usize> = (0..good.len()).filter(|at| *at == 0 || good[at - 1] == b'\n').collect();
+        for (line, start) in starts.iter().enumerate().skip(1) {
+            let mut bytes = good.clone();
+            bytes[start + 12] ^= 1;
+            fs::write(folder.path().join("journal"), &bytes).expect("writes");
+            let (mut journal, found) = Journal::open(folder.path()).expect("opens");
+            let mut rest = records();
+            rest.remove(line);
+            assert_eq!(found, Found { records: rest.clone(), damaged: true });
+            assert_eq!(fs::read(folder.path().join("journal.damaged")).ok(), Some(bytes));
+            // What follows is read again, too, and that there was damage is not forgotten.
+            journal.append(&Record::Retiring).expect("appends");
+            rest.push(Record::Retiring);
+            assert_eq!(Journal::open(folder.path()).expect("opens").1, Found { records: rest, damaged: true });
+        }
+    }
+
+    #[test]
+    fn without_its_first_line_a_journal_is_refused_unless_nothing_was_begun() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut bytes = bytes_of(&records());
         bytes[12] ^= 1;
         fs::write(folder.path().join("journal"), &bytes).expect("writes");
-        assert_eq!(Journal::open(folder.path()).expect("opens").1, []);
-        assert_eq!(fs::read(folder.path().join("journal.damaged")).ok(), Some(bytes));
+        assert!(matches!(Journal::open(folder.path()), Err(JournalError::Headless { .. })));
+        assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(bytes), "it is left as it is");
+        let mut bytes = bytes_of(&records()[..1]);
+        bytes[12] ^= 1;
+        fs::write(folder.path().join("journal"), &bytes).expect("writes");
+        assert_eq!(Journal::open(folder.path()).expect("opens").1, Found::default());
+        assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(Vec::new()));
     }
 
     proptest! {
         #[test]
-        fn a_cut_or_a_flipped_bit_never_invents_a_record(cut in 0usize..400, flip in 0usize..400, bit in 0u8..8) {
+        fn a_cut_or_a_flipped_bit_never_invents_a_record(cut in 0usize..1200, flip in 0usize..1200, bit in 0u8..8) {
             let mut bytes = bytes_of(&records());
             bytes.truncate(cut);
             if let Some(byte) = bytes.get_mut(flip) {
                 *byte ^= 1 << bit;
             }
-            let (found, good) = parse(&bytes);
-            prop_assert!(records().starts_with(&found));
-            prop_assert!(good <= bytes.len());
+            let parsed = parse(&bytes);
+            let mut known = records().into_iter();
+            prop_assert!(parsed.found.records.iter().all(|record| known.any(|known| known == *record)), "in order");
+            prop_assert!(parsed.good <= bytes.len());
         }
     }
 }

@@ -10,7 +10,7 @@ mod state;
 
 pub use atomic::{remove_file, write_atomic};
 pub use events::EventLog;
-pub use journal::{Journal, JournalError};
+pub use journal::{Found, Journal, JournalError};
 pub use lock::Lock;
 pub use record::{Accepted, Ended, Member, Point, Record};
 pub use state::{AppState, CompiledRoute, RouteService, ServiceState, StateError};

@@ -1,6 +1,6 @@
 //! What the agent knows of an application between deployments: `state.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,6 @@ use crate::event::Outcome;
 const FORMAT: u32 = 1;
 /// Deployments kept in history, over all services.
 const HISTORY: usize = 200;
-/// Releases kept per service, the running one included: their images stay on the host.
-const RELEASES: usize = 5;
 
 /// A service's route, taken over from its labels: Traefik's own resolved answer without what the agent decides
 /// (priority + 1, servers). All values are Traefik's dynamic configuration.
@@ -217,6 +215,16 @@ impl AppState {
         self.past.iter().find(|past| past.accepted.deployment == *id).map(|past| (&past.accepted, &past.entry))
     }
 
+    /// The images that deployments of a service were about, each once, but for that of the newest one: where it failed,
+    /// it is likely to be tried again.
+    #[must_use]
+    pub fn earlier_images(&self, service: &ServiceName) -> BTreeSet<String> {
+        let mut past = self.past.iter().rev().filter(|past| past.service == *service);
+        let image = |past: &Past| past.accepted.image.as_ref().map(ToString::to_string);
+        let newest = past.next().and_then(image);
+        past.filter_map(image).filter(|name| Some(name) != newest.as_ref()).collect()
+    }
+
     /// A service's newest deployment that ended.
     #[must_use]
     pub fn last(&self, service: &ServiceName) -> Option<&DeploymentId> {
@@ -266,21 +274,21 @@ impl ServiceState {
         self.current().map_or(1, |release| release.number + 1)
     }
 
-    /// Appends a release; the oldest are forgotten beyond what is kept. Gives those whose images may go.
-    pub fn push(&mut self, release: Release) -> Vec<Release> {
+    /// Appends a release; the oldest are forgotten beyond the newest `keep`. A release that is known already is not
+    /// appended twice.
+    pub fn push(&mut self, release: Release, keep: usize) {
         if self.releases.iter().any(|known| known.number == release.number) {
-            return Vec::new();
+            return;
         }
         self.releases.push(release);
-        let surplus = self.releases.len().saturating_sub(RELEASES);
+        let mut surplus = self.releases.len().saturating_sub(keep);
         // Never the one that `rollback` would go to, however often one image was deployed since.
         let previous = self.previous().map(|release| release.number);
-        let mut dropped = Vec::new();
-        let mut at = 0;
-        while dropped.len() < surplus && at < self.releases.len() {
-            if Some(self.releases[at].number) == previous { at += 1 } else { dropped.push(self.releases.remove(at)) }
-        }
-        dropped
+        self.releases.retain(|release| {
+            let goes = surplus > 0 && Some(release.number) != previous;
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
         let mut service = ServiceState::default();
         assert_eq!((service.next_number(), service.previous()), (1, None));
         for (number, image) in [(1, "a"), (2, "b"), (3, "b")] {
-            service.push(release(number, image));
+            service.push(release(number, image), 5);
         }
         assert_eq!(service.previous().map(|release| release.number), Some(1));
         assert_eq!(service.next_number(), 4);
@@ -314,10 +322,14 @@ mod tests {
     #[test]
     fn the_way_back_is_never_forgotten() {
         let mut service = ServiceState::default();
-        service.push(release(1, "old"));
-        let dropped: Vec<u64> =
-            (2..10).flat_map(|number| service.push(release(number, "new"))).map(|r| r.number).collect();
-        assert_eq!(dropped, [2, 3, 4, 5]);
+        service.push(release(1, "old"), 5);
+        (2..10).for_each(|number| service.push(release(number, "new"), 5));
+        let kept = |service: &ServiceState| service.releases.iter().map(|release| release.number).collect::<Vec<_>>();
+        assert_eq!(kept(&service), [1, 6, 7, 8, 9]);
+        service.push(release(9, "new"), 2);
+        assert_eq!(kept(&service), [1, 6, 7, 8, 9], "the same release again changes nothing");
+        service.push(release(10, "new"), 2);
+        assert_eq!(kept(&service), [1, 10], "fewer are kept from now on");
         assert_eq!(service.previous().map(|release| release.number), Some(1));
     }
 

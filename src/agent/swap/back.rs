@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, insist, withdraw};
 use crate::agent::store::{Ended, Record, remove_file};
@@ -11,6 +13,14 @@ use crate::event::{Outcome, Phase};
 
 /// Longest wait for the connections of a version that is taken back.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Longest wait for an engine that is being restarted: without it no container can be started or removed.
+const ENGINE: Duration = Duration::from_secs(300);
+/// Time between two tries.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Tries with an engine that answers; one that is just starting may refuse the first.
+const REFUSED: u32 = 5;
+/// How long a container that nobody wrote down may take to appear: the engine finishes what a caller that died began.
+const LATE: Duration = Duration::from_millis(500);
 
 impl Swap {
     /// Goes back and gives the end as it really is: `stranded` where a part of the way back failed too.
@@ -22,7 +32,7 @@ impl Swap {
             // The way back is taken from what is there, so it can be taken without its record.
             tracing::error!(error = %fault.message, "going back is not journaled");
         }
-        match self.undo().await {
+        match self.undo_with_engine().await {
             Ok(()) => {
                 self.end(Phase::Back, began);
                 Ended { at: jiff::Timestamp::now(), ..ended }
@@ -40,6 +50,33 @@ impl Swap {
         }
     }
 
+    /// Every part of the way back may be repeated, so it waits for an engine that is away. One that answers and refuses
+    /// gets a few tries.
+    async fn undo_with_engine(&mut self) -> Result<(), Fault> {
+        let until = Instant::now() + ENGINE;
+        let mut refused = 0;
+        loop {
+            let fault = match self.undo().await {
+                Err(fault) if fault.reason == Reason::DockerUnavailable => fault,
+                done => return done,
+            };
+            tracing::warn!(service = %self.service, error = fault.message, "going back is tried again");
+            tokio::time::sleep(AGAIN).await;
+            while self.site.engine.version().await.is_err() {
+                if Instant::now() >= until {
+                    return Err(fault);
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            refused += 1;
+            if refused > REFUSED {
+                return Err(fault);
+            }
+            // An engine that comes back brings Traefik with it, a moment later.
+            self.wait_for_proxy().await;
+        }
+    }
+
     async fn undo(&mut self) -> Result<(), Fault> {
         let old = self.serving_old().await?;
         if old.is_empty() && !self.job.accepted.serving.is_empty() {
@@ -49,7 +86,7 @@ impl Swap {
             ));
         }
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
-        let routed = if self.job.adopting || (self.job.switching && names.is_empty()) {
+        let routed = if self.job.adopting || self.route_is_lost() || (self.job.switching && names.is_empty()) {
             self.unroute().await
         } else if self.job.starting
             && !names.is_empty()
@@ -108,7 +145,7 @@ impl Swap {
             return Ok(());
         }
         let failed = |error: crate::agent::compose::ComposeError| Fault::new(Reason::ComposeFailed, error.to_string());
-        if self.job.release.is_some() {
+        if self.job.release.is_some() || self.job.damaged {
             self.site.compose.write_live(&self.images).map_err(failed)?;
         }
         self.site.compose.drop_candidate().map_err(failed)
@@ -119,12 +156,10 @@ impl Swap {
         if !self.job.creating {
             return Ok(());
         }
-        let all = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await?;
-        let new: Vec<Container> = all
-            .into_iter()
-            .filter(|container| !self.job.accepted.old.iter().any(|old| old.id == container.id))
-            .filter(|container| self.job.new.is_empty() || self.job.new.iter().any(|new| new.id == container.id))
-            .collect();
+        if self.job.resumed && self.job.new.is_empty() {
+            tokio::time::sleep(LATE).await;
+        }
+        let new = self.made().await?;
         if self.job.switching {
             self.drain(&super::members(&new), DRAIN).await;
         }
@@ -139,5 +174,32 @@ impl Swap {
             self.site.engine.untag(&format!("{repository}:{tag}")).await?;
         }
         Ok(())
+    }
+
+    /// Takes the containers that are there for those whose record is lost.
+    pub(super) async fn find_new(&mut self) {
+        // Without the engine nothing goes forward, and the way back looks for itself.
+        let new = self.made().await.unwrap_or_default();
+        if let Some(container) = new.first() {
+            self.job.new = super::members(&new);
+            self.job.config_hash = container.label("com.docker.compose.config-hash").unwrap_or_default().to_owned();
+            self.job.image_id = Some(container.image_id.clone());
+        }
+    }
+
+    /// True where a damaged journal hides which route was being adopted, while our file may hold it.
+    pub(super) fn route_is_lost(&self) -> bool {
+        let unknown = self.job.route.is_none() && self.state.route.is_none();
+        let file = || self.site.route_file(&self.service).is_some_and(|file| file.path().exists());
+        self.job.damaged && unknown && file()
+    }
+
+    /// The containers that this swap made.
+    async fn made(&self) -> Result<Vec<Container>, Fault> {
+        let all = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await?;
+        let old = |container: &Container| self.job.accepted.old.iter().any(|old| old.id == container.id);
+        let ours =
+            |container: &Container| self.job.new.is_empty() || self.job.new.iter().any(|new| new.id == container.id);
+        Ok(all.into_iter().filter(|container| !old(container) && ours(container)).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::disk::tells_full;
 use super::{Fault, Swap, members};
 use crate::agent::compose::{ComposeError, With};
 use crate::agent::facts::traefik_labels;
@@ -45,6 +46,7 @@ impl Swap {
             )
             .hint("deploy an image from a registry"));
         };
+        self.has_room(image).await?;
         let pulled = tokio::time::timeout(PULL, self.site.engine.pull(image, self.credential.as_ref())).await;
         let failed = |why: String, hint: String| {
             Fault::new(Reason::PullFailed, format!("{image} could not be pulled: {why}")).hint(hint)
@@ -52,6 +54,9 @@ impl Swap {
         match pulled {
             Err(_) => Err(failed(format!("it took longer than {} s", PULL.as_secs()), "check the host's connection to the registry".to_owned())),
             Ok(Err(DockerError::Unavailable { why, .. })) => Err(failed(why, "check the Docker Engine on the host".to_owned())),
+            Ok(Err(error)) if tells_full(&error.to_string()) => {
+                Err(self.told_full(failed(error.to_string(), String::new()), Some(image)).await)
+            }
             Ok(Err(error)) => Err(failed(
                 error.to_string(),
                 "check that the digest was pushed to this repository, and that the registry's user name and password are given where it needs them".to_owned(),
@@ -83,7 +88,9 @@ impl Swap {
         let created = self.site.compose.create(&self.service, total, &self.site.lock);
         let hash = self.site.compose.hash(With::Candidate, &self.service);
         let (created, hash) = tokio::join!(created, hash);
-        created.map_err(compose_fault)?;
+        if let Err(error) = created {
+            return Err(self.told_full(compose_fault(error), None).await);
+        }
         let hash = hash.map_err(compose_fault)?;
         let after = self.site.engine.service_containers(&project, self.service.as_str()).await?;
         let new: Vec<_> =
@@ -159,10 +166,11 @@ impl Swap {
         for member in &self.job.new {
             if let Err(error) = self.site.engine.start(&member.id).await {
                 let report = self.diagnose(member).await;
-                return Err(match error {
+                let fault = match error {
                     DockerError::Unavailable { .. } => error.into(),
                     error => Fault::not_started(&member.name, report.as_ref(), &error),
-                });
+                };
+                return Err(self.told_full(fault, None).await);
             }
         }
         Ok(())

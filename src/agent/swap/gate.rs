@@ -153,14 +153,19 @@ impl Swap {
 
 /// A container that ended or was restarted before it was healthy never will be.
 pub(super) fn still_up(container: &Container) -> Result<(), Fault> {
-    if container.running() && container.restarts == 0 {
-        return Ok(());
-    }
-    if container.running() {
+    if container.running() && container.restarts > 0 {
         let times = container.restarts;
         let fault =
             Fault::new(Reason::ContainerExited, format!("{} ended and was restarted {times} time(s)", container.name));
         return Err(fault.hint("its last log lines say why"));
+    }
+    runs(container)
+}
+
+/// A container whose process runs, whatever came before.
+pub(super) fn runs(container: &Container) -> Result<(), Fault> {
+    if container.running() {
+        return Ok(());
     }
     if container.state == "removing" {
         let fault =

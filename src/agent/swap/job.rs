@@ -1,8 +1,8 @@
 //! What a journal says about the swap it belongs to: a fold, so that a running swap and a resumed one know the same.
 
-use crate::agent::store::{Accepted, CompiledRoute, Ended, Member, Record};
+use crate::agent::store::{Accepted, CompiledRoute, Ended, Found, Member, Record};
 use crate::agent_api::Release;
-use crate::event::Phase;
+use crate::event::{Outcome, Phase};
 
 /// The state of one swap.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Job {
     pub accepted: Accepted,
     /// True where an earlier process began it.
     pub resumed: bool,
+    /// True where its journal lost records, so that it may have done more than they say.
+    pub damaged: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
     /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
@@ -54,6 +56,7 @@ impl Job {
         Self {
             accepted,
             resumed: false,
+            damaged: false,
             phase: None,
             route: None,
             next: None,
@@ -76,13 +79,31 @@ impl Job {
 
     /// The swap that a journal describes; `None` for an empty one.
     #[must_use]
-    pub fn of(records: Vec<Record>) -> Option<Self> {
-        let mut records = records.into_iter();
+    pub fn of(found: Found) -> Option<Self> {
+        let mut records = found.records.into_iter();
         let Some(Record::Accepted { accepted }) = records.next() else { return None };
         let mut job = Self::new(*accepted);
         job.resumed = true;
         records.for_each(|record| job.take(record));
+        if found.damaged {
+            job.fear_the_worst();
+        }
         Some(job)
+    }
+
+    /// Takes everything for begun that lost records may have announced: to undo what was not done changes nothing.
+    fn fear_the_worst(&mut self) {
+        self.damaged = true;
+        self.creating = true;
+        self.starting = true;
+        self.gated = true;
+        self.switching = true;
+        let deployed = self.finished.as_ref().is_some_and(|ended| ended.outcome == Outcome::Deployed);
+        self.switched |= self.release.is_some() || self.retiring || deployed;
+        if deployed && (self.release.is_none() || self.new.is_empty()) {
+            // What the state takes from such an end is lost: it is come to once more.
+            self.finished = None;
+        }
     }
 
     /// Takes a record in.
@@ -125,5 +146,55 @@ impl Job {
     #[must_use]
     pub fn routed(&self) -> bool {
         self.route.is_some() && !self.adopting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent_api::Wanted;
+
+    fn accepted() -> Record {
+        let accepted = Accepted {
+            deployment: "d-1".parse().expect("an id"),
+            key: "key-of-the-caller".parse().expect("a key"),
+            service: "web".parse().expect("a name"),
+            want: Wanted::Rollback,
+            image: None,
+            image_name: "sha256:1".to_owned(),
+            requested_by: "someone".to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            old: Vec::new(),
+            serving: Vec::new(),
+            replicas: 1,
+        };
+        Record::Accepted { accepted: Box::new(accepted) }
+    }
+
+    fn damaged(rest: Vec<Record>) -> Job {
+        let records = [vec![accepted()], rest].concat();
+        Job::of(Found { records, damaged: true }).expect("a job")
+    }
+
+    fn ended(outcome: Outcome) -> Record {
+        let (message, at) = (String::new(), jiff::Timestamp::UNIX_EPOCH);
+        Record::Finished { ended: Box::new(Ended { outcome, reason: None, message, hint: None, at }) }
+    }
+
+    #[test]
+    fn what_lost_records_may_have_announced_counts_as_begun() {
+        let job = damaged(vec![Record::Pulling]);
+        assert!(
+            job.creating && job.starting && job.gated && job.switching && !job.switched,
+            "it goes back, from everything"
+        );
+        assert!(damaged(vec![Record::Retiring]).switched, "the old containers may be gone: it goes forward");
+    }
+
+    #[test]
+    fn an_end_counts_only_with_what_it_rests_on() {
+        assert!(damaged(vec![ended(Outcome::RolledBack)]).finished.is_some());
+        let job = damaged(vec![ended(Outcome::Deployed)]);
+        assert!(job.finished.is_none() && job.switched, "without its release it is proven once more");
     }
 }

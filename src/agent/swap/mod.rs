@@ -6,6 +6,7 @@ mod back;
 mod cancel;
 mod create;
 mod diagnose;
+mod disk;
 mod drain;
 mod gate;
 mod job;
@@ -128,12 +129,12 @@ pub struct Swap {
     pub planned: Option<Planned>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
-    /// Until when the old containers may keep connections, once the route has left them.
-    pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
     /// What was read when it began: compose is asked once, for each of its calls takes a while.
     pub known: Option<Facts>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -156,6 +157,11 @@ impl Swap {
             // Only an adoption journals its route; one that was adopted before is in the state.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
+            // The journal names a route only where this swap adopted one.
+            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
+        }
+        if self.job.damaged {
+            self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
@@ -172,6 +178,13 @@ impl Swap {
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
+        if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
+            return Err(Fault::new(
+                Reason::Interrupted,
+                "the agent was stopped and its journal is damaged, so that nobody knows how far it came",
+            )
+            .hint("deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder"));
+        }
         if self.job.resumed && !self.job.switched {
             let moment =
                 if self.job.switching { "during the switch" } else { "before the new version got the traffic" };
@@ -185,12 +198,18 @@ impl Swap {
             self.gate().await?;
             self.rehearse().await?;
             self.switch().await?;
+        } else {
+            self.still_here().await?;
         }
         // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
         self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             self.prove().await?;
+        }
+        if self.job.adopting {
+            // The agent died between the records of a first switch.
+            self.record(Record::Adopted)?;
         }
         self.promote().await?;
         if !self.job.retiring {
@@ -208,6 +227,20 @@ impl Swap {
         while traefik.api.version().await.is_err() && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// A resumed swap points the route at its containers once more: first they must be there, and run. Once their window
+    /// was over they are the stable version, and what a restart of the host stopped is started.
+    async fn still_here(&self) -> Result<(), Fault> {
+        for member in &self.job.new {
+            let mut container = self.site.engine.container(&member.id).await?;
+            if self.job.retiring && !container.running() {
+                self.site.engine.start(&member.id).await?;
+                container = self.site.engine.container(&member.id).await?;
+            }
+            gate::runs(&container)?;
+        }
+        Ok(())
     }
 
     fn success(&self) -> Ended {

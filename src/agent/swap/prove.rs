@@ -69,10 +69,9 @@ impl Swap {
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
         if self.job.route.is_none() || self.serving().await?.is_empty() {
-            return Ok(());
+            return self.as_planned().await;
         }
         let began = self.begin(Phase::Rehearse);
-        self.as_planned().await?;
         self.reachable().await?;
         let Rehearsal { proof, before } = match self.rehearsal.take() {
             Some(prepared) => prepared,
@@ -80,7 +79,8 @@ impl Swap {
         };
         self.job.before = before;
         if let Some(route) = self.job.route_of_new() {
-            self.cancellable(self.prove_route(route, &proof)).await?;
+            let rehearsed = async { tokio::try_join!(self.prove_route(route, &proof), self.as_planned()) };
+            self.cancellable(rehearsed).await?;
         }
         self.end(Phase::Rehearse, began);
         Ok(())

@@ -34,7 +34,9 @@ impl Swap {
                 )
             })?;
         }
-        let window = self.config.verify_for.saturating_sub(self.since_proof());
+        // Only another process's part of the window has to be told by the wall clock, which may jump.
+        let gone = if self.job.resumed { self.since_proof() } else { Duration::ZERO };
+        let window = self.config.verify_for.saturating_sub(gone);
         {
             let mut watching = std::pin::pin!(self.watch(window));
             let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));

@@ -1,7 +1,12 @@
 //! Images: fetching, naming, looking at them.
 
+use std::collections::{BTreeSet, HashMap};
+
 use bollard::auth::DockerCredentials;
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+    TagImageOptionsBuilder,
+};
 use futures_util::StreamExt;
 
 use super::{DockerError, Engine};
@@ -18,6 +23,8 @@ pub struct Image {
     pub repo_tags: Vec<String>,
     /// True where the image has a health check.
     pub has_healthcheck: bool,
+    /// Its layers by the digest of what they hold, from the lowest up.
+    pub layers: Vec<String>,
 }
 
 impl Image {
@@ -55,6 +62,7 @@ impl Engine {
                         .filter_map(|name| name.parse().ok())
                         .collect(),
                     repo_tags: raw.repo_tags.unwrap_or_default(),
+                    layers: raw.root_fs.and_then(|files| files.layers).unwrap_or_default(),
                     has_healthcheck: healthcheck
                         .is_some_and(|test| !test.is_empty() && test.first().is_none_or(|word| word != "NONE")),
                 }))
@@ -82,6 +90,28 @@ impl Engine {
             step.map_err(|error| DockerError::from_bollard(&self.host, error))?;
         }
         Ok(())
+    }
+
+    /// The tags that the host has of a repository.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn tags(&self, repository: &str) -> Result<Vec<String>, DockerError> {
+        let filters = HashMap::from([("reference".to_owned(), vec![format!("{repository}:*")])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let images = self.bounded(self.docker.list_images(Some(options))).await?;
+        let names = images.into_iter().flat_map(|image| image.repo_tags);
+        Ok(names.filter_map(|name| Some(name.strip_prefix(repository)?.strip_prefix(':')?.to_owned())).collect())
+    }
+
+    /// The engine's ids of the images that containers were made from, whatever their state.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn images_in_use(&self) -> Result<BTreeSet<String>, DockerError> {
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let listed = self.bounded(self.docker.list_containers(Some(options))).await?;
+        Ok(listed.into_iter().filter_map(|container| container.image_id).collect())
     }
 
     /// Gives an image another name.

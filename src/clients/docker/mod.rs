@@ -14,6 +14,7 @@ mod push;
 mod version;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -32,6 +33,8 @@ pub use version::Version;
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.
 const CALL: Duration = Duration::from_secs(30);
+/// Where the system's containerd keeps what it has.
+const CONTAINERD: &str = "/var/lib/containerd";
 /// Where the engine listens when `DOCKER_HOST` says nothing.
 pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
@@ -97,6 +100,27 @@ impl Engine {
     /// [`DockerError`] as for every call.
     pub async fn data_root(&self) -> Result<String, DockerError> {
         Ok(self.bounded(self.docker.info()).await?.docker_root_dir.unwrap_or_default())
+    }
+
+    /// The folder that images are unpacked into: the engine's own, or that of the containerd which keeps them for it.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn image_folder(&self) -> Result<PathBuf, DockerError> {
+        let info = self.bounded(self.docker.info()).await?;
+        let root = PathBuf::from(info.docker_root_dir.unwrap_or_default());
+        let told = info.driver_status.unwrap_or_default();
+        let containerd = told.iter().flatten().any(|word| word == "io.containerd.snapshotter.v1");
+        // One that the engine started itself keeps them below the engine's folder.
+        let apart = containerd && !root.join("containerd/daemon").exists();
+        let system = Path::new(CONTAINERD);
+        Ok(if apart && system.exists() { system.to_owned() } else { root })
+    }
+
+    /// True where it runs on this machine, so that its folders are folders here.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.host.starts_with("unix://")
     }
 
     /// One container, by id or name.

@@ -106,7 +106,7 @@ pub(super) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Everything that a refused request must leave alone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct World {
+pub(crate) struct World {
     containers: String,
     routes: BTreeMap<PathBuf, Vec<u8>>,
     project: BTreeMap<PathBuf, Vec<u8>>,
@@ -114,7 +114,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn of(stage: &mut Stage) -> Self {
+    pub(crate) fn of(stage: &mut Stage) -> Self {
         let project = format!("label=com.docker.compose.project={}", stage.bed.name());
         let format = "{{.ID}} {{.Names}} {{.State}} {{.CreatedAt}}";
         let listed = ["ps", "-a", "--no-trunc", "--filter", &project, "--format", format];

@@ -67,7 +67,10 @@ pub async fn apply(
 /// A sentence where it is not confirmed.
 pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(), String> {
     let text = text_of(&render(file.transport(), wanted.route, wanted.servers, wanted.proof));
-    file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
+    // A full disk must not keep a file from staying as it is.
+    if file.read().ok().flatten().as_ref() != Some(&text) {
+        file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
+    }
     confirm(api, wanted).await
 }
 

@@ -16,7 +16,8 @@
 //! paths), `exit-after=MS` (exit 1, counted from listening), `error-500-after=MS` (as `error-500`, counted
 //! from listening), `crash` (exit 3 at once), `eat-memory` (allocates until it is killed, or exits 4 after
 //! 1 GiB), `no-listen`, `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms),
-//! `log-canary`.
+//! `log-canary`, `log-hostile`
+//! (prints what misleads whoever shows it), `fragile` (after a request to `/sick`, `/healthz` answers 503).
 //!
 //! Paths: `/`, `/healthz`, `/whoami`, `/stream?bytes=N&over=MS` (a body in pieces, its checksum in
 //! `X-Answer-Sum`), `/events?every=MS` (server-sent events until the client or SIGTERM ends them); any other
@@ -26,6 +27,7 @@
 mod conn;
 mod connections;
 mod healthcheck;
+mod hostile;
 mod request;
 mod response;
 mod routes;
@@ -81,6 +83,9 @@ fn run(settings: Settings) -> ExitCode {
     if let Some(canary) = &settings.canary {
         // As raw bytes: tests plant control characters and broken UTF-8 here.
         log_bytes(&[b"canary: ", canary.as_bytes()].concat());
+    }
+    if settings.hostile {
+        hostile::lines().iter().for_each(|line| log_bytes(line));
     }
     match settings.role {
         Role::Crash => {

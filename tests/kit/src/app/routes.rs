@@ -1,6 +1,7 @@
 //! Request in, answer out: nothing here reads a clock, a socket or the environment.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use super::request::Request;
 use super::response::Response;
@@ -10,7 +11,11 @@ use super::settings::Settings;
 pub(super) fn answer(request: &Request, settings: &Settings, peer: SocketAddr, hostname: &str) -> Response {
     match request.path() {
         "/" => Response::text(200, format!("hello from {}\n", settings.version)),
-        "/healthz" if settings.unhealthy => Response::text(503, "unhealthy\n"),
+        "/sick" if settings.fragile => {
+            settings.unhealthy.store(true, Ordering::Relaxed);
+            Response::text(200, "unhealthy from now on\n")
+        }
+        "/healthz" if settings.unhealthy.load(Ordering::Relaxed) => Response::text(503, "unhealthy\n"),
         "/healthz" => Response::text(200, "ok\n"),
         "/whoami" => Response::json(whoami(request, settings, peer, hostname)),
         // The usual name of the page that leaks an environment: it must not even seem to exist.
@@ -82,6 +87,17 @@ mod tests {
     fn an_unhealthy_one_still_answers() {
         assert_eq!(get("unhealthy", "/healthz", "").status, 503);
         assert_eq!(get("unhealthy", "/", "").status, 200);
+    }
+
+    #[test]
+    fn a_fragile_app_can_be_made_unhealthy() {
+        let settings = Settings::of(&[("MODE", "fragile")]).expect("valid");
+        let get = |path: &str| {
+            let bytes = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let request = Request::read(&mut Wire::new(bytes.as_bytes()), std::io::sink()).expect("valid");
+            answer(&request, &settings, SocketAddr::from(([10, 0, 0, 1], 99)), "box").status
+        };
+        assert_eq!(["/healthz", "/sick", "/healthz", "/"].map(get), [200, 200, 503, 200]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! quietly test something else.
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::request::Request;
@@ -47,11 +49,16 @@ pub(super) struct Settings {
     pub(super) on_term: OnTerm,
     pub(super) role: Role,
     pub(super) broken: Broken,
-    pub(super) unhealthy: bool,
+    /// What `/healthz` says; with `fragile` it can change while the app runs.
+    pub(super) unhealthy: Arc<AtomicBool>,
+    /// A request to `/sick` makes it unhealthy.
+    pub(super) fragile: bool,
     pub(super) strict_paths: bool,
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
     pub(super) canary: Option<OsString>,
+    /// Whether to print hostile lines at boot.
+    pub(super) hostile: bool,
 }
 
 impl Settings {
@@ -77,10 +84,12 @@ impl Settings {
             on_term: OnTerm::Graceful,
             role: Role::Server,
             broken: Broken::No,
-            unhealthy: false,
+            unhealthy: Arc::default(),
+            fragile: false,
             strict_paths: false,
             exit_after: None,
             canary: None,
+            hostile: false,
         };
         for mode in text("MODE").unwrap_or_default().split(',') {
             match mode.trim() {
@@ -97,9 +106,11 @@ impl Settings {
             "graceful" => self.on_term = OnTerm::Graceful,
             "abrupt" => self.on_term = OnTerm::Abrupt,
             "ignore-term" => self.on_term = OnTerm::Ignore,
-            "unhealthy" => self.unhealthy = true,
+            "unhealthy" => self.unhealthy.store(true, Ordering::Relaxed),
+            "fragile" => self.fragile = true,
             "error-500" => self.broken = Broken::After(Duration::ZERO),
             "error-500-host" => self.broken = Broken::BehindProxy,
+            "log-hostile" => self.hostile = true,
             "strict-paths" => self.strict_paths = true,
             "crash" => self.role = Role::Crash,
             "eat-memory" => self.role = Role::Hungry,
@@ -157,7 +168,7 @@ mod tests {
         let mode = "abrupt, unhealthy,exit-after=250,log-canary";
         let settings = Settings::of(&[("MODE", mode), ("CANARY", "x")]).expect("valid");
         assert_eq!(settings.on_term, OnTerm::Abrupt);
-        assert!(settings.unhealthy);
+        assert!(settings.unhealthy.load(Ordering::Relaxed));
         assert_eq!(settings.exit_after, Some(Duration::from_millis(250)));
         assert_eq!(settings.canary, Some("x".into()));
     }

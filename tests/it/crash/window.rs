@@ -1,9 +1,7 @@
-//! The agent is killed in the middle and started again: one version serves, and nothing is left over.
+//! Deaths within a verify window of the usual length, and what the matrix does not reach.
 
 use std::process::Stdio;
 use std::time::Duration;
-
-use kit::bed::AppImage;
 
 use crate::stage::{Setting, Stage};
 
@@ -42,21 +40,6 @@ fn converged(stage: &Stage, version: &str) -> bool {
 }
 
 #[test]
-fn in_adopt() {
-    killed_at("after-adopting", Setting::default(), "v1");
-}
-
-#[test]
-fn before_the_switch() {
-    killed_at("after-gated", Setting::default(), "v1");
-}
-
-#[test]
-fn after_the_switch() {
-    killed_at("after-switched", Setting::default(), "v2");
-}
-
-#[test]
 fn before_retire_with_the_default_window() {
     killed_at("after-retiring", Setting::service(|service| service.verify_for.clear()), "v2");
 }
@@ -69,15 +52,31 @@ fn within_the_window_with_a_recorded_proof() {
 #[test]
 fn a_version_that_ended_while_the_agent_was_dead_is_gone_back_from() {
     let mut stage = Stage::set(Setting::service(|service| service.verify_for.clear()));
-    let v2 = stage.push(&AppImage::version("v2").mode("exit-after=3000"));
+    let v2 = stage.version("v2");
     stage.bed.agent().expect("an agent").restart(&[("DEPLOY_AGENT_KILL_AT", "after-proven")]).expect("starts again");
     let child = stage.bed.command(&["deploy", "production", "--image", &v2, "--format", "json"]).expect("a command");
     let child = { child }.stdout(Stdio::piped()).spawn().expect("starts");
     assert_eq!(stage.bed.agent().expect("an agent").ended(Duration::from_secs(60)).expect("waits"), Some(137));
-    stage
-        .wait("the new version to end", || stage.containers("web").iter().filter(|c| c.state == "running").count() < 2);
+    let new =
+        stage.containers("web").into_iter().find(|container| container.name.ends_with("-2")).expect("a new container");
+    stage.bed.machine.docker(&["kill", &new.id]).expect("the new version ends");
     stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(30), "{}", String::from_utf8_lossy(&output.stdout));
     stage.wait("version 1 to serve alone", || converged(&stage, "v1"));
+}
+
+#[test]
+fn a_first_route_is_the_agents_although_it_died_before_it_said_so() {
+    let mut stage = Stage::set(Setting { up: false, ..Setting::default() });
+    let v2 = stage.version("v2");
+    stage.bed.agent().expect("an agent").restart(&[("DEPLOY_AGENT_KILL_AT", "before-adopted")]).expect("starts again");
+    let child = stage.bed.command(&["deploy", "production", "--image", &v2, "--format", "json"]).expect("a command");
+    let child = { child }.stdout(Stdio::piped()).spawn().expect("starts");
+    assert_eq!(stage.bed.agent().expect("an agent").ended(Duration::from_secs(60)).expect("waits"), Some(137));
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    stage.wait("version 2 to serve alone", || converged(&stage, "v2"));
+    assert_eq!(stage.state()["routing"], "agent", "the route file is known to be the agent's");
 }
