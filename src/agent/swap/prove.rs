@@ -72,7 +72,6 @@ impl Swap {
             return Ok(());
         }
         let began = self.begin(Phase::Rehearse);
-        self.as_planned().await?;
         self.reachable().await?;
         let Rehearsal { proof, before } = match self.rehearsal.take() {
             Some(prepared) => prepared,

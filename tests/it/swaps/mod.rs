@@ -11,7 +11,7 @@ use std::time::Duration;
 use kit::bed::{BedOptions, ProxyOptions};
 use kit::load::{Alone, Load, LoadConfig, Report, Running};
 
-use crate::stage::{HOST, Run, Setting, Stage};
+use crate::stage::{HOST, Setting, Stage};
 
 /// Requests per second.
 const RATE: u32 = 400;
@@ -73,18 +73,6 @@ impl<'a> UnderLoad<'a> {
         let (ok, failed) = (self.running.ok_so_far(), self.running.failed_so_far());
         format!(": {ok} ok, {failed} failed\n{}", self.stage.agent_log())
     }
-}
-
-/// Something done under the usual load, and what became of the requests.
-pub(crate) fn under_load(stage: &Stage, act: impl FnOnce() -> Run) -> (Run, Report) {
-    let load = UnderLoad::begin(stage);
-    let run = act();
-    (run, load.finish())
-}
-
-#[track_caller]
-pub(crate) fn none_failed(run: &Run, report: &Report) {
-    assert_eq!(report.failed, 0, "{:?} {:?}\n{}", report.failures, report.samples, run.shown());
 }
 
 /// With what Traefik and the agent say about the failures, if there are any.
