@@ -75,7 +75,7 @@ impl Proxy {
         fs::write(&config, proxy.config(bed, options)).map_err(|error| BedError::file(&config, &error))?;
         let mut run: Vec<String> = ["run", "-d", "--name", &proxy.container, "--label"].map(str::to_owned).into();
         run.push(format!("{LABEL}={bed}"));
-        run.extend(["--restart".to_owned(), "unless-stopped".to_owned()]);
+        run.extend(["--restart".to_owned(), "always".to_owned()]);
         let network = if proxy.host_network { "host" } else { bed };
         run.extend(["--network".to_owned(), network.to_owned()]);
         if !proxy.host_network {
