@@ -18,6 +18,8 @@ use crate::event::{DeployEvent, Phase};
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest look at whether an old container is drained.
 const DRAINED: Duration = Duration::from_millis(500);
+/// How long the end waits for old containers to stop: most do at once.
+const STOPPED: Duration = Duration::from_secs(1);
 /// How long the entry point may fail to answer at the end of the window: a restart of the proxy takes less.
 const DOOR: Duration = Duration::from_secs(5);
 /// Failed probes in a row that end the window: one bad answer under load is not a broken version.
@@ -70,12 +72,15 @@ impl Swap {
             }
             _ => return,
         }
-        for container in self.existing(&self.job.accepted.old).await.unwrap_or_default() {
-            let stopped = self.site.engine.stop(&container.id, container.stop_timeout).await;
-            if stopped.is_err() || self.site.engine.remove(&container.id).await.is_err() {
-                return;
+        let gone = async {
+            for container in self.existing(&self.job.accepted.old).await? {
+                self.site.engine.stop(&container.id, container.stop_timeout).await?;
+                self.site.engine.remove(&container.id).await?;
             }
-        }
+            Ok::<(), DockerError>(())
+        };
+        // One that takes its time to stop is not waited for, and seen out after the end.
+        let _ = tokio::time::timeout(STOPPED, gone).await;
     }
 
     /// How long ago the proof was; nothing where the clock was set back.
