@@ -93,7 +93,8 @@ fn a_compose_file_that_says_too_much_is_told_as_that() {
 #[test]
 fn a_traefik_that_says_too_much_blocks_and_nothing_else() {
     let mut scene = Scene::new();
-    let answers: [(&str, fn(&Asked) -> Vec<Piece>); 4] = [
+    type Answer = fn(&Asked) -> Vec<Piece>;
+    let answers: [(&str, Answer); 4] = [
         ("pages without an end", |asked| {
             let page = asked.line.split_once("&page=").map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
             let next = page.and_then(|page| page.parse::<u64>().ok()).unwrap_or_default() + 1;
