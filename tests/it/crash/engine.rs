@@ -1,7 +1,7 @@
 //! The engine is killed and the host restarted in every phase of a swap: the same promises, but for requests while no
 //! container is up.
 //!
-//! Only `script/torture` goes through them, for they take many minutes: a plain test run begins none of it.
+//! Only `script/torture` goes through them, for they take many minutes: without the feature `torture` they are not there.
 
 use kit::bed::{BedOptions, ComposeFile, EngineOptions};
 

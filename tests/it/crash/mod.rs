@@ -7,6 +7,7 @@
 mod case;
 mod client;
 mod deaths;
+#[cfg(feature = "torture")]
 mod engine;
 mod ground;
 mod matrix;
