@@ -13,6 +13,7 @@ mod disk;
 mod engines;
 mod image;
 mod labels;
+mod lease;
 mod metrics;
 mod proof;
 mod race;

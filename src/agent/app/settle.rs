@@ -28,8 +28,8 @@ impl App {
         let Done { mut journal, job, ended } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
-        let keep = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
-        take_in(&mut inner.state, &job, &ended, keep);
+        let releases = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
+        take_in(&mut inner.state, &job, &ended, releases);
         let serving = inner.state.service(&service).current().cloned();
         let (ended_outcome, ended_reason) = (ended.outcome.as_str(), ended.reason.map_or("", Reason::as_str));
         let ended_message = ended.message.clone();
@@ -55,9 +55,15 @@ impl App {
             reason = ended_reason,
             "deployment ended: {ended_message}"
         );
+        // Before the journal forgets it: repeated, it changes nothing.
+        if let Some(line) = inner.state.lines().last() {
+            inner.history.append(&line);
+        }
         let kept = keep(&inner.state, &mut journal, &self.site.folder);
         inner.journal = Some(journal);
         inner.running = None;
+        let shown = inner.history.shown().into_iter().map(|line| line.entry.deployment);
+        EventLog::forget_all_but(&self.site.folder, &shown.chain([job.accepted.deployment.clone()]).collect());
         drop(inner);
         if let Err(error) = kept {
             tracing::error!(app = %self.site.app, error, "the end of the deployment is not stored yet; tried again");
