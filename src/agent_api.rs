@@ -144,9 +144,8 @@ pub struct DeployRequest {
 
 /// Reads a credential; an error repeats nothing of it.
 fn credential<'de, D: Deserializer<'de>>(input: D) -> Result<Option<PullCredential>, D::Error> {
-    let value = Option::<serde_json::Value>::deserialize(input)?;
-    let read = value.map(serde_json::from_value::<PullCredential>).transpose();
-    read.map_err(|_| D::Error::custom("`credential` is not an object with the texts `username` and `password`"))
+    Option::<PullCredential>::deserialize(input)
+        .map_err(|_| D::Error::custom("`credential` is not an object with the texts `username` and `password`"))
 }
 
 /// A deployment as it stands.

@@ -2,6 +2,12 @@
 //!
 //! The figures depend on what else the machine does: ratios within one run say more than seconds. Nothing here is a test.
 
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "a program of its own, which prints to people"
+)]
+
 mod figures;
 mod footprint;
 mod peers;

@@ -1,6 +1,7 @@
 //! `agent serve`: reads `agent.yml`, opens everything, resumes what was interrupted, opens the door.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -19,6 +20,7 @@ use super::proxy::traefik::api::Api;
 use super::proxy::traefik::http::local_client;
 use super::site::{Site, Traefik};
 use super::store::Lock;
+use crate::clients::bounded;
 use crate::clients::docker::{DEFAULT_HOST, Engine};
 use crate::domain::Reason;
 use crate::env::Env;
@@ -34,13 +36,13 @@ const LOCK: Duration = Duration::from_secs(60);
 /// Every problem of the file, at its line.
 pub fn load(path: &Path) -> Result<AgentConfig, Failure> {
     let shown = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| {
-        Failure::new(Reason::ConfigInvalid, format!("{shown} cannot be read"))
+    let text = bounded::read(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => {
+            Failure::new(Reason::ConfigInvalid, format!("{shown} is not UTF-8 text")).hint("save it as UTF-8")
+        }
+        _ => Failure::new(Reason::ConfigInvalid, format!("{shown} cannot be read"))
             .because(error)
-            .hint("give the file with `--config`; the README shows one")
-    })?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::new(Reason::ConfigInvalid, format!("{shown} is not UTF-8 text")).hint("save it as UTF-8")
+            .hint("give the file with `--config`; the README shows one"),
     })?;
     config::parse(&shown, &text, weak_key).map_err(|problems| {
         let all = problems.to_string();

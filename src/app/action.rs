@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::SHOWN;
 use super::agent_access::{connect, credential, key};
 use super::deploy::telling;
-use super::early;
 use super::image::{self, Source};
+use super::load::Connected;
 use super::settings::Settings;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
 use super::telling::{Telling, hidden, secrets};
+use super::{SHOWN, earlier, early};
 use crate::agent_api::Wanted;
+use crate::clients::github::GitHub;
 use crate::domain::{Reason, one_line};
 use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
@@ -50,10 +51,12 @@ pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let mut telling = Telling { publisher: begin(&task, vars), groups: Groups::default(), nothing_to_do: false };
+    let github = client(&task);
+    let publisher = Publisher::begin(github.clone(), run_of(&task), early::files(vars), task.story());
+    let mut telling = Telling { publisher, groups: Groups::default(), nothing_to_do: false };
     let result = tokio::select! {
         biased;
-        result = work(&task, env, &cancel, &mut telling) => result,
+        result = work(&task, env, &cancel, &mut telling, github) => result,
         () = cancel.first_and(WORKING_CANCELLED) => Err(left()),
     };
     let Telling { publisher, mut groups, nothing_to_do } = telling;
@@ -86,32 +89,55 @@ fn left() -> Failure {
 
 pub(super) static NO_VARS: BTreeMap<String, String> = BTreeMap::new();
 
-fn begin(task: &Task, vars: &BTreeMap<String, String>) -> Publisher {
-    Publisher::begin(client(task), run_of(task), early::files(vars), task.story())
-}
-
-/// Image, plan, deployment: each told as it happens.
-async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Result<(), Failure> {
+/// What the run is for; beside it, what the runs before left open at GitHub.
+async fn work(
+    task: &Task,
+    env: &Env,
+    cancel: &Cancel,
+    told: &mut Telling,
+    github: Option<GitHub>,
+) -> Result<(), Failure> {
     let Task { context, inputs, commit, settings, .. } = task;
     if commit.from_fork {
         preview(task, told, image::origin(settings, inputs, commit, context, env).await?, Running::NotAsked(NO_KEY));
         return Ok(());
     }
-    let deadline = Instant::now() + inputs.timeout;
     let connected = connect(task, env)?;
+    if task.only_looks() {
+        return deploy(task, env, cancel, told, &connected).await;
+    }
+    let redact = secrets(env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose()), env);
+    let earlier = earlier::close(task, &connected, github, &redact);
+    let (result, notes) = earlier::beside(deploy(task, env, cancel, told, &connected), earlier, cancel).await;
+    for note in notes {
+        told.text(&format!("note: {}\n", one_line(&note, SHOWN)));
+    }
+    result
+}
+
+/// Image, plan, deployment: each told as it happens.
+async fn deploy(
+    task: &Task,
+    env: &Env,
+    cancel: &Cancel,
+    told: &mut Telling,
+    connected: &Connected,
+) -> Result<(), Failure> {
+    let Task { context, inputs, commit, settings, .. } = task;
+    let deadline = Instant::now() + inputs.timeout;
     let (mut events, mut reader) = execute::event_channel();
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
     let mut redact = secrets(vars, env);
-    let looking = async {
-        let status = connected.observe(None).await?;
-        let source = match task.verb {
-            Verb::Rollback => None,
-            _ => Some(image::find(settings, inputs, commit, context, env, &mut redact).await?),
-        };
-        Ok((status, source))
+    let agent = format!("the agent at `{}`", connected.client.url());
+    let status = bounded(connected.observe(None), &agent, deadline, cancel).await?;
+    let source = match task.verb {
+        Verb::Rollback => None,
+        _ => {
+            let finding = image::find(settings, inputs, commit, context, env, &mut redact);
+            Some(bounded(finding, &image::registry(settings), deadline, cancel).await?)
+        }
     };
-    let (status, source) = bounded(looking, deadline, cancel).await?;
     if let Some(url) = address(&status) {
         told.publisher.address(url);
     }
@@ -127,7 +153,7 @@ async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Re
             Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
         }
     };
-    let planned = bounded(connected.plan(&want), deadline, cancel).await?;
+    let planned = bounded(connected.plan(&want), &agent, deadline, cancel).await?;
     told.text(&render::text(&planned.report));
     told.publisher.plan(&planned.report);
     state::keep_plan(vars, &planned.report);
@@ -159,6 +185,7 @@ async fn work(task: &Task, env: &Env, cancel: &Cancel, told: &mut Telling) -> Re
 /// Reads end at a signal and at the deadline.
 async fn bounded<T>(
     reading: impl Future<Output = Result<T, Failure>>,
+    asked: &str,
     deadline: Instant,
     cancel: &Cancel,
 ) -> Result<T, Failure> {
@@ -166,8 +193,8 @@ async fn bounded<T>(
         read = reading => read,
         () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
         () = tokio::time::sleep_until(deadline) => {
-            Err(Failure::new(Reason::TimedOut, "the time was over before the deployment began; nothing was changed")
-                .hint("raise `timeout`, or see why the registry or the agent is slow"))
+            Err(Failure::new(Reason::TimedOut, format!("the time was over while {asked} was asked; nothing was changed"))
+                .hint("see why it is slow, or raise `timeout`"))
         }
     }
 }

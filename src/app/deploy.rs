@@ -46,7 +46,12 @@ async fn go(
         planned = connected.plan(&wanted.want) => planned?,
         () = cancel.first() => return Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
         () = tokio::time::sleep_until(deadline) => {
-            return Err(Failure::new(Reason::TimedOut, "the deadline passed while planning; nothing was changed"));
+            let agent = connected.client.url();
+            return Err(Failure::new(
+                Reason::TimedOut,
+                format!("the deadline passed while the agent at `{agent}` was asked; nothing was changed"),
+            )
+            .hint("see why it is slow, or raise `--timeout`"));
         }
     };
     show(&planned, wanted.format);

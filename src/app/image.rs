@@ -77,6 +77,16 @@ fn said(settings: &Settings) -> Result<ImageInput, Failure> {
     })
 }
 
+/// Who is asked for it, to be named in a sentence.
+pub(super) fn registry(settings: &Settings) -> String {
+    match &settings.image {
+        Some(ImageInput::Tag(repository, _) | ImageInput::Repository(repository)) => {
+            format!("the registry `{}`", repository.registry())
+        }
+        _ => "the registry".to_owned(),
+    }
+}
+
 async fn spec(inputs: &Inputs, context: &GitHubContext, env: &Env) -> Result<BuildSpec, Failure> {
     Ok(BuildSpec {
         context: files::folder(&context.workspace, &inputs.context)?,

@@ -1,6 +1,8 @@
 //! From files and environment to values: the configuration, the key, a connected environment, a plan.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use crate::agent_api::{ServiceStatus, Wanted};
 use crate::cli::Files;
@@ -66,11 +68,14 @@ pub(super) fn key(files: &Files, env: &Env) -> Result<AgentKey, Failure> {
         .map_err(|error| invalid(format!("`{}` holds no agent key", AGENT_KEY.name)).because(error).hint(make))
 }
 
-fn read(path: &std::path::Path) -> std::io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        return Err(std::io::Error::other("the file is larger than 1 MiB"));
+/// Not only of a regular file: a shell hands over a pipe where it is told `<(command)`.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("the file is larger than 1 MiB"));
     }
-    fs::read_to_string(path)
+    Ok(text)
 }
 
 /// Everything needed to ask an environment.

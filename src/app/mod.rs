@@ -5,9 +5,11 @@ mod agent;
 mod agent_access;
 mod checked_out;
 mod deploy;
+mod earlier;
 mod early;
 mod image;
 mod load;
+mod orphans;
 mod payload;
 mod post;
 mod settings;
@@ -33,6 +35,7 @@ const SHOWN: usize = 500;
 /// # Errors
 /// Of a command: to be printed; its kind is the exit code.
 pub async fn run(entry: &Entry, env: &Env, cancel: Cancel) -> Result<ExitCode, Failure> {
+    orphans::adopt();
     match entry {
         Entry::Action => {
             let code = |failure: Failure| ExitCode::from(failure.kind.exit_code());

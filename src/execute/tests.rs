@@ -164,6 +164,15 @@ async fn a_restarting_agent_is_waited_for() {
 }
 
 #[tokio::test]
+async fn throttled_polls_are_repeated_and_nothing_else_is() {
+    let throttled = |status| Poll::Fault(status, "slow down");
+    let polls = [throttled(429), throttled(503), throttled(429), throttled(503), throttled(429), Poll::Page(DONE)];
+    let run = Run::new(Script { polls: polls.into(), ..Script::default() }).await;
+    assert_eq!(run.go().await.0.unwrap().unwrap().outcome, Outcome::Deployed);
+    assert_eq!(run.script.lock().unwrap().submitted.len(), 1);
+}
+
+#[tokio::test]
 async fn a_refusal_is_final() {
     let busy = r#"{"code":"busy","message":"another deployment of `badgery` is running"}"#;
     let run = Run::new(Script { submit: Some((409, busy)), ..Script::default() }).await;

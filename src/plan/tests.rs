@@ -55,7 +55,11 @@ fn the_address_is_that_of_the_proof_without_what_only_a_probe_asks() {
         Some("https://shop.example/healthz")
     );
     assert_eq!(address(None, "HostRegexp(`.*`)"), None);
-    assert_eq!(address(Some("https://[bad"), "Host(`x`)"), None, "an agent's word is data");
+    for hostile in ["https://[bad", "javascript:alert(1)", "data:text/html,x", "//x", "https://a:b@x/", "https://x/](y"]
+    {
+        let shown = address(Some(hostile), "Host(`x`) && Path(`/x`)");
+        assert!(shown.as_deref().is_none_or(|url| url == "https://x/](y"), "an agent's word is data: {shown:?}");
+    }
 }
 
 fn case(name: &str) -> Planned {

@@ -36,7 +36,7 @@ pub fn lines(stamped: &Stamped) -> String {
         }
         DeployEvent::Drained { open, took_ms } => {
             let connections = if *open == 1 { "1 connection".to_owned() } else { format!("{open} connections") };
-            line(format!("the old version still has {connections} after {}; they are closed", span(*took_ms)));
+            line(format!("the old version still has {connections} after {}; they are cut", span(*took_ms)));
         }
         DeployEvent::Diagnosis { container } => {
             for text in diagnosis(container) {

@@ -34,7 +34,7 @@ pub use log::{last_line, lines};
 pub use model::Model;
 pub use out::Out;
 pub use outputs::{Output, outputs};
-pub use publish::{CommentOn, Late, Open, Publisher, Run, Unreported};
+pub use publish::{CommentOn, Earlier, Late, Open, Publisher, Run, Unreported};
 pub use status::status;
 pub use story::{Ended, Story, Told};
 pub use summary::summary;

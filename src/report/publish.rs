@@ -20,7 +20,7 @@ use crate::domain::{GitSha, HttpUrl, PrNumber, ServiceName};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::plan::preview::Preview;
-pub use late::{Late, Open};
+pub use late::{Earlier, Late, Open};
 use voice::Voice;
 
 /// Shortest time between two edits of the comment; first and last ones are not held back.

@@ -73,7 +73,7 @@ impl Problems {
 
     /// A line of the file, as wide as it is there, with nothing in it that a terminal obeys or that may be secret.
     fn line(&self, number: usize) -> Option<Vec<char>> {
-        let text = self.source.lines().nth(number.checked_sub(1)?)?;
+        let text = lines(&self.source).nth(number.checked_sub(1)?)?;
         let mut line: Vec<char> = hide_user_info(text).chars().map(visible).collect();
         for hidden in self.list.iter().filter(|problem| problem.hidden && problem.at.line == number) {
             line.iter_mut().skip(hidden.at.column - 1).take(hidden.at.width).for_each(|c| *c = '*');
@@ -117,6 +117,18 @@ impl fmt::Debug for Problems {
 }
 
 impl Error for Problems {}
+
+/// The lines of a text as YAML ends them (1.2.2, section 5.4): also at a carriage return alone.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let (line, tail) = rest.split_at(end);
+        let more = !rest.is_empty();
+        rest = tail.strip_prefix("\r\n").or_else(|| tail.strip_prefix(['\n', '\r'])).unwrap_or(tail);
+        more.then_some(line)
+    })
+}
 
 /// Stands for characters that a terminal would obey or not show: controls, and marks that change the direction of text.
 fn visible(c: char) -> char {
@@ -168,6 +180,13 @@ mod tests {
             problems("a: b\nkey: wörd\n", vec![(2, 6, 4, false)]),
             "f.yml:2:6: it is so\n  2 | key: wörd\n    |      ^^^^\n  hint: do that\n"
         );
+    }
+
+    #[test]
+    fn lines_end_where_yaml_ends_them() {
+        assert_eq!(lines("a\r\nb\rc\n\nd").collect::<Vec<_>>(), ["a", "b", "c", "", "d"]);
+        assert_eq!(lines("\r\r").count(), 2);
+        assert_eq!(lines("").count(), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_saphyr::granit_parser::{ErrorKind, ScanError};
 
-use super::problem::{Problem, Span};
+use super::problem::{Problem, Span, lines};
 
 pub(super) fn problem(error: &ScanError, text: &str) -> Problem {
     let marker = error.marker();
@@ -26,7 +26,7 @@ fn is_tab(kind: &ErrorKind) -> bool {
 
 /// The tab itself: the parser stops at what follows it.
 fn first_tab(text: &str, at: Span) -> Span {
-    let tab = text.lines().nth(at.line - 1).and_then(|line| line.chars().position(|c| c == '\t'));
+    let tab = lines(text).nth(at.line - 1).and_then(|line| line.chars().position(|c| c == '\t'));
     tab.map_or(at, |position| Span { column: position + 1, ..at })
 }
 

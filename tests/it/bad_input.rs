@@ -8,4 +8,6 @@ mod caller;
 mod config;
 mod requests;
 mod start;
-mod transcript;
+pub(crate) mod transcript;
+
+pub(crate) use transcript::World;

@@ -8,7 +8,7 @@ use kit::bed::{AppImage, ComposeFile};
 use serde_json::Value;
 
 use crate::stage::{HOST, Setting, Stage, web};
-use crate::swap::{none_failed, under_load};
+use crate::swaps::UnderLoad;
 
 /// The service's compose file, its rule narrowed or widened, with a header that tells which labels route.
 fn write(stage: &Stage, rule: &str, mark: &str) {
@@ -54,9 +54,9 @@ fn they_are_taken_over_without_a_drop() {
     let v2 = stage.version("v2");
     // Both at once: the first deployment adopts the labels that run, and goes on to those of the file.
     write(&stage, &format!("Host(`{HOST}`) && PathPrefix(`/`)"), "one");
-    let (run, report) = under_load(&stage, || stage.deploy(&v2));
-    none_failed(&run, &report);
-    let run = run.expect(0);
+    let load = UnderLoad::begin(&stage);
+    let run = stage.deploy(&v2).expect(0);
+    load.finish_without_a_failure();
     let told =
         run.events("note").iter().any(|note| note["text"].as_str().is_some_and(|text| text.contains("PathPrefix")));
     assert!(told, "{}", run.shown());
@@ -82,9 +82,9 @@ fn they_are_taken_over_without_a_drop() {
     write(&stage, &format!("Host(`{HOST}`) && PathPrefix(`/`)"), "two");
     let plan = stage.run(&["plan", "production", "--image", &v2]).expect(0);
     assert!(plan.shown().contains("which becomes `web`"), "{}", plan.shown());
-    let (run, report) = under_load(&stage, || stage.deploy(&v2));
-    none_failed(&run, &report);
-    run.expect(0);
+    let load = UnderLoad::begin(&stage);
+    stage.deploy(&v2).expect(0);
+    load.finish_without_a_failure();
     assert_eq!(mark(&stage), "two");
     gone(&stage);
     let before = stage.ids("web");
@@ -104,10 +104,9 @@ fn a_version_that_is_not_proven_behind_them_leaves_the_old_ones() {
         file.replace("    labels:\n", "    labels:\n      \"traefik.http.routers.web.middlewares\": \"nowhere\"\n");
     stage.bed.project.write("compose.yaml", &broken).expect("writes");
     let v3 = stage.version("v3");
-    let (run, report) = under_load(&stage, || stage.deploy(&v3));
-    none_failed(&run, &report);
-    assert_eq!(report.count_version("v3"), 0);
-    let run = run.expect(30);
+    let load = UnderLoad::begin(&stage);
+    let run = stage.deploy(&v3).expect(30);
+    assert_eq!(load.finish_without_a_failure().count_version("v3"), 0);
     assert_eq!(run.reason(), "proof_failed", "{}", run.shown());
     stage.assert_serves("v2");
     assert_eq!(stage.containers("web").len(), 1);

@@ -3,15 +3,16 @@
 use kit::bed::AppImage;
 
 use crate::stage::{Setting, Stage};
-use crate::swap::under_load;
+use crate::swaps::UnderLoad;
 
 #[test]
 fn answers_that_fail_end_the_window() {
     let stage = Stage::set(Setting::service(|service| service.verify_for = "20s".to_owned()));
     // Its health stays good; what users get breaks after the proof.
     let v2 = stage.push(&AppImage::version("v2").mode("error-500-after=4000"));
-    let (run, report) = under_load(&stage, || stage.deploy(&v2));
-    let run = run.expect(30);
+    let load = UnderLoad::begin(&stage);
+    let run = stage.deploy(&v2).expect(30);
+    let report = load.finish();
     assert_eq!(run.reason(), "verify_failed", "{}", run.shown());
     let message = run.result()["message"].as_str().unwrap_or_default().to_owned();
     assert!(message.contains("were answered with a status of 500 or above"), "{message}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
@@ -25,7 +26,7 @@ const RARELY: Duration = Duration::from_secs(60);
 impl App {
     /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
     pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog, routes: Option<OwnedMutexGuard<()>>) {
-        let Done { mut journal, job, ended } = done;
+        let Done { mut journal, job, ended, drain_until } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
         let releases = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
@@ -72,7 +73,7 @@ impl App {
         }
         // Not before the state tells which containers serve: the watch goes by it.
         drop(routes);
-        self.see_out(service);
+        self.see_out(service, drain_until);
         self.ended.notify_one();
     }
 
@@ -85,9 +86,9 @@ impl App {
                 (Some(journal), Some(ended)) => {
                     drop(inner);
                     let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
-                    self.settle(Done { journal, job, ended }, &events, None).await;
+                    self.settle(Done { journal, job, ended, drain_until: None }, &events, None).await;
                 }
-                (Some(journal), None) => self.launch(&mut inner, job, journal, None),
+                (Some(journal), None) => self.launch(&mut inner, job, journal, None, None),
                 (None, _) => {}
             }
         }
@@ -102,7 +103,7 @@ impl App {
                 .collect()
         };
         for service in leaving {
-            self.see_out(service);
+            self.see_out(service, None);
         }
     }
 
@@ -125,12 +126,12 @@ impl App {
 
     /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it, and it
     /// goes on until they are gone: the engine may be away meanwhile.
-    fn see_out(self: &Arc<Self>, service: ServiceName) {
+    fn see_out(self: &Arc<Self>, service: ServiceName, drain_until: Option<Instant>) {
         let app = self.clone();
         self.tasks.spawn(async move {
             let mut pause = AGAIN;
             loop {
-                app.retire(&service).await;
+                app.retire(&service, drain_until).await;
                 if app.service_state(&service).await.retiring.is_empty() {
                     break;
                 }
@@ -141,7 +142,8 @@ impl App {
         });
     }
 
-    async fn retire(&self, service: &ServiceName) {
+    /// Without `until` their connections get the whole drain time from now on.
+    async fn retire(&self, service: &ServiceName, until: Option<Instant>) {
         let state = self.service_state(service).await;
         let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
         let proxy = match Facts::gather(&self.site, service, &state).await {
@@ -149,11 +151,11 @@ impl App {
             Err(_) => Vec::new(),
         };
         let limit = self.site.service(service).map(|config| config.drain_timeout).unwrap_or_default();
-        let until = tokio::time::Instant::now() + limit;
+        let until = until.unwrap_or_else(|| Instant::now() + limit);
         for member in &state.retiring {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
             if let Some(port) = port {
-                let limit = until.saturating_duration_since(tokio::time::Instant::now());
+                let limit = until.saturating_duration_since(Instant::now());
                 let left = drained(&container, port, &proxy, limit).await;
                 if left != Left::Open(0) {
                     tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");
@@ -198,7 +200,7 @@ impl App {
             if self.service_state(service).await.retiring.is_empty() {
                 return;
             }
-            self.retire(service).await;
+            self.retire(service, None).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState, fence};
-use crate::agent::swap::{CancelGate, Job, Swap, members};
+use crate::agent::swap::{CancelGate, Job, Planned, Swap, members};
 use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
 use crate::clients::docker::{DockerError, RegistryLogin};
 use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName, hex};
@@ -64,6 +64,7 @@ impl App {
             ));
         }
         let state = inner.state.service(service);
+        let stamp = self.site.compose.stamp();
         let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
         let seen = revision(&facts, &state, inner.state.last(service));
         if request.expected_revision.as_ref().is_some_and(|expected| *expected != seen) {
@@ -118,7 +119,8 @@ impl App {
             .credential
             .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
         let answer = deployment(&self.site, &accepted, None, None, false);
-        self.launch(&mut inner, Job::new(accepted), journal, login);
+        let planned = Planned { hash: facts.hash, stamp };
+        self.launch(&mut inner, Job::new(accepted), journal, login, Some(planned));
         Ok(answer)
     }
 
@@ -178,6 +180,7 @@ impl App {
         job: Job,
         journal: Journal,
         credential: Option<RegistryLogin>,
+        planned: Option<Planned>,
     ) {
         let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
         let cancel = CancelGate::default();
@@ -223,9 +226,11 @@ impl App {
             events: events.clone(),
             cancel,
             credential,
+            planned,
             proof: None,
             rehearsal: None,
             known: None,
+            drain_until: None,
         };
         let app = self.clone();
         // Taken here where it is free, so that after a start nobody comes in between.

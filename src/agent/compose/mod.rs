@@ -3,6 +3,7 @@
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
 mod service;
+mod stamp;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use super::store::{Lock, remove_file, write_atomic};
 use crate::domain::{ServiceName, one_line};
 
 pub use service::{ComposeService, Volume};
+pub use stamp::Stamp;
 
 /// The override file that pins images, in the project's folder, last in `COMPOSE_FILE`.
 pub const OVERRIDE: &str = "compose.deploy-agent.yaml";
@@ -26,8 +28,8 @@ pub const OVERRIDE: &str = "compose.deploy-agent.yaml";
 pub const CANDIDATE: &str = "compose.deploy-agent.candidate.yaml";
 /// Longest call of compose; creating a container takes well under a second, reading a config 0.1 s.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longest answer that is read, in bytes.
-const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+/// Longest answer that is read, in bytes: of fifty services it is some 100 KB.
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
 /// Why compose did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -274,12 +276,12 @@ async fn run(
     let collected = async {
         let read_out = async {
             if let Some(pipe) = stdout {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut out).await;
+                let _ = pipe.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut out).await;
             }
         };
         let read_err = async {
             if let Some(pipe) = stderr {
-                let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut err).await;
+                let _ = pipe.take(MAX_OUTPUT as u64).read_to_end(&mut err).await;
             }
         };
         tokio::join!(read_out, read_err);
@@ -290,6 +292,9 @@ async fn run(
         .map_err(|_| ComposeError::TimedOut(call.clone()))?
         .map_err(ComposeError::Spawn)?;
     group.ended();
+    if out.len() > MAX_OUTPUT {
+        return Err(ComposeError::Unexpected { call, why: format!("more than {} MiB", MAX_OUTPUT >> 20) });
+    }
     if status.success() {
         return Ok(String::from_utf8_lossy(&out).into_owned());
     }

@@ -9,7 +9,7 @@ use crate::agent::app::refusal;
 use crate::agent::config::Key;
 use crate::agent_api::{ApiError, MAX_SKEW, signed_bytes};
 use crate::domain::{AppName, Reason};
-use crate::signing::{body_hash, parse_authorization, verify};
+use crate::signing::{Presented, body_hash, parse_authorization, verify};
 
 /// Checks signatures for one agent.
 #[derive(Debug)]
@@ -49,6 +49,14 @@ impl Caller {
     }
 }
 
+fn invalid(message: String) -> ApiError {
+    refusal(
+        Reason::SignatureInvalid,
+        message,
+        "check that DEPLOY_AGENT_KEY is the private half of a key in this agent's agent.yml, and that no proxy changes path or body",
+    )
+}
+
 /// A request's parts that its signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
@@ -69,20 +77,21 @@ impl Authenticator {
         Self { agent_id: agent_id.to_owned(), keys: keys.to_vec(), nonces: Mutex::new(nonces) }
     }
 
+    /// What the `Authorization` header says, before anything is checked.
+    ///
+    /// # Errors
+    /// There is none, or it is of another form.
+    pub fn presented(&self, header: Option<&str>) -> Result<Presented, ApiError> {
+        let header = header.ok_or_else(|| invalid("the request is not signed".to_owned()))?;
+        parse_authorization(header).map_err(|error| invalid(error.to_string()))
+    }
+
     /// Checks a request.
     ///
     /// # Errors
     /// Why it is refused. A wrong key and a wrong signature are told apart by nobody.
     pub fn check(&self, request: Signed<'_>) -> Result<Caller, ApiError> {
-        let invalid = |message: String| {
-            refusal(
-                Reason::SignatureInvalid,
-                message,
-                "check that DEPLOY_AGENT_KEY is the private half of a key in this agent's agent.yml, and that no proxy changes path or body",
-            )
-        };
-        let header = request.header.ok_or_else(|| invalid("the request is not signed".to_owned()))?;
-        let presented = parse_authorization(header).map_err(|error| invalid(error.to_string()))?;
+        let presented = self.presented(request.header)?;
         let hash = body_hash(request.body);
         let bytes = signed_bytes(&self.agent_id, request.method, request.path, presented.unix, &presented.nonce, &hash);
         let key =

@@ -160,7 +160,10 @@ impl Routes {
 }
 
 /// Reads a body whose members of a newer minor version are tolerated and whose newer `api` is refused before the rest.
-fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
+///
+/// # Errors
+/// It is no JSON of that form, or of a newer API.
+pub fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
     #[derive(serde::Deserialize)]
     struct Version {
         api: u32,
@@ -171,7 +174,11 @@ fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
         let caller = caller.map(|version| format!(" of deploy-action {}", one_line(version, 40))).unwrap_or_default();
         refusal(
             Reason::BadRequest,
-            format!("the body{caller} cannot be read by this agent (version {OWN}): {error}"),
+            // It may repeat what is in the body.
+            format!(
+                "the body{caller} cannot be read by this agent (version {OWN}): {}",
+                one_line(&error.to_string(), 300)
+            ),
             "update the older of the two: the agent on its host, or deploy-action where it runs",
         )
     };
@@ -231,5 +238,9 @@ mod tests {
         for bad in ["", "{", "[]", r#"{"api":1}"#, r#"{"api":1,"idempotency_key":"short","want":"rollback"}"#] {
             assert_eq!(code(bad), Err(Reason::BadRequest), "{bad}");
         }
+        let hostile =
+            format!("{{\"api\":1,\"idempotency_key\":\"\u{7f}\u{202e}{}\",\"want\":\"rollback\"}}", "x".repeat(9_999));
+        let told = read_request(hostile.as_bytes()).expect_err("no key").message;
+        assert!(told.chars().all(|c| !c.is_control() && c != '\u{202e}') && told.chars().count() < 400, "{told}");
     }
 }

@@ -38,6 +38,14 @@ pub struct Found {
     pub damaged: bool,
 }
 
+impl Found {
+    /// What a journal's text holds.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        parse(text).found
+    }
+}
+
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {

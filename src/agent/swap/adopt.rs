@@ -3,7 +3,7 @@
 
 use super::{Fault, Swap};
 use crate::agent::facts::may_route;
-use crate::agent::proxy::traefik::apply::{Wanted, apply};
+use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
 use crate::agent::proxy::traefik::prove::certificate_note;
 use crate::agent::store::{CompiledRoute, Record};
@@ -58,7 +58,8 @@ impl Swap {
             Fault::new(Reason::AdoptFailed, format!("the route of the running version could not be taken over: {why}"))
                 .hint("`deploy-action agent doctor` on the host compares Traefik's folder, networks and API with agent.yml")
         };
-        apply(&traefik.api, &file, Some(wanted), route).await.map_err(failed)?;
+        let not_taken = |why: String| failed(why).hint(where_to_look(&file));
+        apply(&traefik.api, &file, Some(wanted), route).await.map_err(not_taken)?;
         let view = traefik.api.view().await.map_err(|error| failed(error.to_string()))?;
         if let Some(difference) = differences(&view, route).into_iter().next() {
             return Err(failed(difference));
@@ -70,7 +71,7 @@ impl Swap {
             }
         }
         let steady = Wanted { proof: None, ..wanted };
-        apply(&traefik.api, &file, Some(steady), route).await.map_err(failed)
+        apply(&traefik.api, &file, Some(steady), route).await.map_err(not_taken)
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::lease::bounded;
 use super::{Fault, Swap};
-use crate::agent::proxy::traefik::apply::{Wanted, apply, insist};
+use crate::agent::proxy::traefik::apply::{Wanted, insist, withdraw};
 use crate::agent::store::{Ended, Record, remove_file};
 use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
@@ -88,8 +88,8 @@ impl Swap {
             ));
         }
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
-        if self.job.adopting || self.route_is_lost() || (self.job.switching && names.is_empty()) {
-            self.unroute().await?;
+        let routed = if self.job.adopting || self.route_is_lost() || (self.job.switching && names.is_empty()) {
+            self.unroute().await
         } else if self.job.starting
             && !names.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
@@ -98,7 +98,15 @@ impl Swap {
                 return Err(Fault::new(Reason::SwitchFailed, "agent.yml no longer says where Traefik is"));
             };
             let wanted = Wanted { route: &route, servers: &names, proof: None };
-            insist(&traefik.api, &file, wanted).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
+            insist(&traefik.api, &file, wanted).await
+        } else {
+            Ok(())
+        };
+        match routed {
+            Err(why) if self.job.switching => return Err(Fault::new(Reason::SwitchFailed, why)),
+            // Before the switch nobody else's requests were led away from the version from before.
+            Err(why) => self.note(format!("Traefik has not confirmed the route from before: {why}")),
+            Ok(()) => {}
         }
         self.restore_override()?;
         self.remove_new().await
@@ -124,14 +132,14 @@ impl Swap {
     }
 
     /// Takes our file away; labels serve again, as they did before the adoption.
-    async fn unroute(&mut self) -> Result<(), Fault> {
+    async fn unroute(&mut self) -> Result<(), String> {
         let Some(file) = self.site.route_file(&self.service) else { return Ok(()) };
         let gone = self.job.route.clone();
         self.job.route = self.state.route.clone();
         let (Some(traefik), Some(gone)) = (&self.site.traefik, gone) else {
-            return remove_file(file.path()).map_err(|error| Fault::new(Reason::SwitchFailed, error.to_string()));
+            return remove_file(file.path()).map_err(|error| error.to_string());
         };
-        apply(&traefik.api, &file, None, &gone).await.map_err(|why| Fault::new(Reason::SwitchFailed, why))
+        withdraw(&traefik.api, &file, &gone).await
     }
 
     fn restore_override(&self) -> Result<(), Fault> {

@@ -210,11 +210,10 @@ impl Swap {
     async fn start_new(&self) -> Result<(), Fault> {
         for member in &self.job.new {
             if let Err(error) = self.site.engine.start(&member.id).await {
-                self.diagnose(member).await;
+                let report = self.diagnose(member).await;
                 let fault = match error {
                     DockerError::Unavailable { .. } => error.into(),
-                    _ => Fault::new(Reason::StartFailed, format!("{} could not be started: {error}", member.name))
-                        .hint("check the image's command and platform, and the mounts in the compose file"),
+                    error => Fault::not_started(&member.name, report.as_ref(), &error),
                 };
                 return Err(self.told_full(fault, None).await);
             }

@@ -86,10 +86,11 @@ impl Swap {
         for member in self.job.new.clone() {
             let passed = self.cancellable(self.pass_gate(&member, &probing, &facts)).await;
             if let Err(fault) = passed {
-                if fault.reason != Reason::Cancelled {
-                    self.diagnose(&member).await;
+                if fault.reason == Reason::Cancelled {
+                    return Err(fault);
                 }
-                return Err(fault);
+                let report = self.diagnose(&member).await;
+                return Err(fault.explained(report.as_ref()));
             }
         }
         self.record(Record::Gated)?;
@@ -182,7 +183,10 @@ pub(super) fn runs(container: &Container) -> Result<(), Fault> {
         .map(|meaning| format!(" ({meaning})"))
         .unwrap_or_default();
     let fault = Fault::new(Reason::ContainerExited, format!("{} ended{code}{meaning}", container.name));
-    Err(fault.hint("its last log lines say why"))
+    Err(fault.hint(match container.oom_killed {
+        true => "raise its memory limit in the compose file, or find out what takes the memory",
+        false => "its last log lines say why",
+    }))
 }
 
 #[cfg(test)]

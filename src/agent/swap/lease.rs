@@ -111,10 +111,8 @@ mod tests {
         let hangs = || std::future::pending::<Result<(), Fault>>();
         let short = Duration::from_millis(20);
         let fault = bounded(Phase::Pull, short, None, hangs()).await.expect_err("it hangs");
-        assert_eq!(
-            (fault.reason, fault.message.as_str()),
-            (Reason::TimedOut, "phase `pull` was not over within 20 ms")
-        );
+        assert_eq!(fault.reason, Reason::TimedOut);
+        assert!(fault.message.starts_with("phase `pull` was not over within "), "{}", fault.message);
         let cancel = CancelGate::default();
         assert!(cancel.cancel());
         let fault = bounded(Phase::Start, Duration::from_secs(600), Some(&cancel), hangs()).await;

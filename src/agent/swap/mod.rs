@@ -11,6 +11,7 @@ mod drain;
 mod gate;
 mod job;
 mod lease;
+mod planned;
 mod prove;
 mod switch;
 mod verify;
@@ -37,6 +38,7 @@ pub use gate::{address, probe_once};
 pub use job::Job;
 use lease::bounded;
 pub use lease::left;
+pub use planned::Planned;
 pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
@@ -130,8 +132,12 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
+    /// The compose files as the plan saw them; not known to a resumed swap.
+    pub planned: Option<Planned>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
+    /// Until when the old containers may keep connections, once the route has left them.
+    pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
     /// What was read when it began: compose is asked once, for each of its calls takes a while.
@@ -147,6 +153,8 @@ pub struct Done {
     pub job: Job,
     /// How it ended.
     pub ended: Ended,
+    /// Until when the old containers may keep connections.
+    pub drain_until: Option<Instant>,
 }
 
 impl Swap {
@@ -173,7 +181,7 @@ impl Swap {
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }
-        Done { journal: self.journal, job: self.job, ended }
+        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
     }
 
     async fn forward(&mut self) -> Result<(), Fault> {
@@ -203,6 +211,8 @@ impl Swap {
         } else {
             self.still_here().await?;
         }
+        // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
+        self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
             bounded(Phase::Prove, self.limit(Phase::Prove), None, self.prove()).await?;

@@ -101,7 +101,7 @@ impl Swap {
         let before = self.baselines(&self.targets(rehearsed)?, route).await;
         let fresh = self.fresh_proof(self.state.next_number())?;
         let proof = Proof { next: self.names(), route: self.job.next.clone().map(Box::new), ..fresh };
-        self.point_at(route, &serving, Some(&proof)).await.map_err(unproven)?;
+        self.point_at(route, &serving, Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
         Ok(Rehearsal { proof, before })
     }
 
@@ -122,10 +122,23 @@ impl Swap {
                 for container in self.existing(&self.job.new).await? {
                     still_up(&container)?;
                 }
+                self.proxy_answers(&why).await?;
                 return Err(unproven(why));
             }
         }
         Ok(())
+    }
+
+    /// Nothing is said about a version where the proxy in front of it has gone.
+    async fn proxy_answers(&self, why: &str) -> Result<(), Fault> {
+        match &self.site.traefik {
+            Some(traefik) if traefik.api.version().await.is_err() => Err(Fault::new(
+                Reason::TraefikUnreachable,
+                format!("Traefik stopped answering before the new version was proven: {why}"),
+            )
+            .hint("start Traefik and look at its log, then deploy again")),
+            _ => Ok(()),
+        }
     }
 
     /// Fresh nonces for a release.

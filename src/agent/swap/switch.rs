@@ -3,7 +3,7 @@
 use super::{Fault, Swap};
 use crate::agent::facts::{may_route, shared_networks, subject};
 use crate::agent::proxy::traefik::api::text;
-use crate::agent::proxy::traefik::apply::{Wanted, apply};
+use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::compile;
 use crate::agent::proxy::traefik::prove::{Target, baseline, targets};
 use crate::agent::proxy::traefik::rule::Rule;
@@ -17,6 +17,7 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(10);
 impl Swap {
     pub(super) async fn switch(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Switch);
+        self.as_planned().await?;
         let first = if self.job.route.is_none() { self.cancellable(self.first_route()).await? } else { None };
         let before = self.job.before.clone();
         if !self.cancel.commit() {
@@ -30,10 +31,7 @@ impl Swap {
         if let Some(route) = self.job.route_of_new().cloned() {
             self.reachable().await?;
             let proof = self.fresh_proof(self.state.next_number())?;
-            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| {
-                Fault::new(Reason::SwitchFailed, format!("the new version could not be put into the route: {why}"))
-                    .hint("Traefik's log says why it did not take the file over")
-            })?;
+            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
             self.proof = Some(proof);
         }
         self.record(Record::Switched)?;
@@ -43,6 +41,15 @@ impl Swap {
         self.events.emit(DeployEvent::Switched);
         self.end(Phase::Switch, began);
         Ok(())
+    }
+
+    /// Traefik did not take over a route to the new version.
+    pub(super) fn not_taken(&self, why: &str) -> Fault {
+        let fault = Fault::new(Reason::SwitchFailed, format!("the new version could not be put into the route: {why}"));
+        match self.site.route_file(&self.service) {
+            Some(file) => fault.hint(where_to_look(&file)),
+            None => fault,
+        }
     }
 
     /// The route of a service that had no container before: labels of the new one, once Traefik has seen it.

@@ -11,13 +11,15 @@ use crate::agent::facts::gate;
 use crate::agent::proxy::traefik::prove::baseline;
 use crate::agent::store::Member;
 use crate::clients::docker::DockerError;
-use crate::domain::Reason;
+use crate::domain::{Reason, show_span};
 use crate::event::{DeployEvent, Phase};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest look at whether an old container is drained.
 const DRAINED: Duration = Duration::from_millis(500);
+/// How long the end waits for old containers to stop: most do at once.
+const STOPPED: Duration = Duration::from_secs(1);
 /// How long the entry point may fail to answer at the end of the window: a restart of the proxy takes less.
 const DOOR: Duration = Duration::from_secs(5);
 /// Failed probes in a row that end the window: one bad answer under load is not a broken version.
@@ -37,26 +39,19 @@ impl Swap {
         // Only another process's part of the window has to be told by the wall clock, which may jump.
         let gone = if self.job.resumed { self.since_proof() } else { Duration::ZERO };
         let window = self.config.verify_for.saturating_sub(gone);
-        let drain = {
+        {
             let mut watching = std::pin::pin!(self.watch(window));
             let mut draining = std::pin::pin!(tokio::time::timeout(window, self.drain_old()));
             // A version that fails in its window is not kept waiting for the connections of the other one.
             tokio::select! {
                 watched = &mut watching => {
                     watched?;
-                    draining.await
+                    let _ = draining.await;
                 }
-                drain = &mut draining => {
-                    watching.await?;
-                    drain
-                }
+                _ = &mut draining => watching.await?,
             }
-        };
-        self.still_answered().await?;
-        if drain.is_err() && !window.is_zero() {
-            let limit = self.config.drain_timeout.as_secs();
-            self.note(format!("the old version still has connections open; it is stopped when they end, {limit} s after the switch at the latest"));
         }
+        self.still_answered().await?;
         self.end(Phase::Verify, began);
         Ok(())
     }
@@ -64,15 +59,28 @@ impl Swap {
     /// Old containers without a connection go before the end is told: a `docker compose up` right after it would meet them
     /// on their way out, and may keep one of them instead of a new one. What stays here is seen out after the end.
     pub(super) async fn see_out(&self) {
-        if self.drain(&self.job.accepted.serving, DRAINED).await != Left::Open(0) {
-            return;
-        }
-        for container in self.existing(&self.job.accepted.old).await.unwrap_or_default() {
-            let stopped = self.site.engine.stop(&container.id, container.stop_timeout).await;
-            if stopped.is_err() || self.site.engine.remove(&container.id).await.is_err() {
+        let left = self.drain_left();
+        match self.drain(&self.job.accepted.serving, left.min(DRAINED)).await {
+            Left::Open(0) => {}
+            Left::Open(open) if !left.is_zero() => {
+                let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
+                let limit = show_span(self.config.drain_timeout);
+                self.note(format!(
+                    "{open} still open to the old version; it is stopped when they end, {limit} after the switch at the latest"
+                ));
                 return;
             }
+            _ => return,
         }
+        let gone = async {
+            for container in self.existing(&self.job.accepted.old).await? {
+                self.site.engine.stop(&container.id, container.stop_timeout).await?;
+                self.site.engine.remove(&container.id).await?;
+            }
+            Ok::<(), DockerError>(())
+        };
+        // One that takes its time to stop is not waited for, and seen out after the end.
+        let _ = tokio::time::timeout(STOPPED, gone).await;
     }
 
     /// How long ago the proof was; nothing where the clock was set back.
@@ -175,17 +183,23 @@ impl Swap {
     /// Waits until the old containers hold no connection of the proxy.
     async fn drain_old(&self) {
         let began = Instant::now();
-        let limit = self.config.drain_timeout;
+        let limit = self.drain_left();
         match self.drain(&self.job.accepted.serving, limit).await {
             Left::Open(open) => {
                 let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 self.events.emit(DeployEvent::Drained { open, took_ms });
             }
             Left::Unknown => self.note(format!(
-                "the old version's connections cannot be seen; it got the whole drain time of {} s",
-                limit.as_secs()
+                "the old version's connections cannot be seen; it got the whole drain time of {}",
+                show_span(self.config.drain_timeout)
             )),
         }
+    }
+
+    /// What is left of the drain time, which counts from the switch.
+    fn drain_left(&self) -> Duration {
+        let limit = self.config.drain_timeout;
+        self.drain_until.map_or(limit, |until| until.saturating_duration_since(Instant::now()))
     }
 
     pub(super) async fn drain(&self, members: &[Member], limit: Duration) -> Left {

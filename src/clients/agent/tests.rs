@@ -181,6 +181,59 @@ async fn a_hanging_agent_is_given_up_on() {
 }
 
 #[tokio::test]
+async fn an_answer_cut_anywhere_is_no_answer() {
+    let Reply::Json(_, whole) = deployment() else { panic!("another reply") };
+    let id = "d-1".parse().unwrap();
+    for cut in (0..20).map(|part| whole.len() * part / 20) {
+        // Where the connection breaks, a read is repeated; a whole answer with half a document is final.
+        let broken = Reply::Raw(http(200, &whole[..cut], whole.len()));
+        let agent = Agent::scripted(vec![broken; 3]).await;
+        assert_eq!(agent.client.deployment(&id).await.unwrap_err().reason, Reason::AgentUnreachable, "{cut}");
+        assert_eq!(agent.seen().len(), 3, "{cut}");
+        let agent = Agent::scripted(vec![Reply::Json(200, whole[..cut].to_owned()); 3]).await;
+        assert_eq!(agent.client.deployment(&id).await.unwrap_err().reason, Reason::AgentUnexpected, "{cut}");
+        assert_eq!(agent.seen().len(), 1, "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn members_of_other_types_are_no_answer() {
+    let Reply::Json(_, whole) = deployment() else { panic!("another reply") };
+    let good: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    for member in ["api", "id", "app", "service", "image"] {
+        for wrong in ["null", "-1", "1e99", "true", "[]", "{}", "[[[[]]]]", "\"\\u001b[2J\\n::error::x\""] {
+            let mut changed = good.clone();
+            changed[member] = serde_json::from_str(wrong).unwrap();
+            let agent = Agent::scripted(vec![Reply::Json(200, changed.to_string())]).await;
+            // Any text is an image: of one that exists on the host only it is the engine's id.
+            let Err(failure) = agent.client.deployment(&"d-1".parse().unwrap()).await else {
+                assert!(member == "image" && wrong.starts_with('"'), "{member}: {wrong}");
+                continue;
+            };
+            assert_eq!(failure.reason, Reason::AgentUnexpected, "{member}: {wrong}");
+            assert!(!failure.render().contains('\u{1b}'), "{member}: {wrong}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_is_given_up_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 X\r\n\r\n").await.unwrap();
+        while stream.write_all(b"[").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let client = AgentClient::new(url, AgentKey::generate("a", "k").unwrap()).unwrap();
+    let failure = client.once(&Call::get("/v1/x".into(), Duration::from_millis(300))).await.unwrap_err();
+    assert!(failure.message.ends_with("it does not answer in time"), "{failure}");
+}
+
+#[tokio::test]
 async fn an_endless_answer_is_cut_off() {
     let big = format!("HTTP/1.1 200 X\r\nconnection: close\r\n\r\n{}", "x".repeat(9 * 1024 * 1024));
     let agent = Agent::scripted(vec![Reply::Raw(big)]).await;

@@ -14,6 +14,8 @@ const LINE: usize = 500;
 /// Longest wait for the engine to hand over the lines.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Most that is held of the lines, in bytes.
+const HELD: usize = 4 * 1024 * 1024;
 /// Shortest value of the environment that is hidden, in bytes: shorter ones are the words and numbers of any log.
 const HIDDEN: usize = 8;
 
@@ -25,19 +27,15 @@ impl Engine {
         let Some(given) = self.given(id).await else { return Vec::new() };
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&count.to_string()).build();
         let mut chunks = self.docker.logs(id, Some(options));
-        let mut bytes = Vec::new();
+        let mut tail = Tail::default();
         let read = async {
             while let Some(Ok(chunk)) = chunks.next().await {
-                bytes.extend_from_slice(&chunk.into_bytes());
-                // The tail is bounded in lines, not in bytes.
-                if bytes.len() > 4 * 1024 * 1024 {
-                    break;
-                }
+                tail.push(&chunk.into_bytes());
             }
         };
         // What arrived in time is what is shown.
         let _ = tokio::time::timeout(WAIT, read).await;
-        let text = masked(&String::from_utf8_lossy(&bytes), &given);
+        let text = masked(&String::from_utf8_lossy(tail.whole_lines()), &given);
         let lines: Vec<String> = text.lines().map(|line| one_line(line, LINE)).collect();
         lines[lines.len().saturating_sub(count)..].to_vec()
     }
@@ -53,6 +51,29 @@ impl Engine {
     }
 }
 
+/// The last bytes of a log: its tail is bounded in lines, and a line can be of any length.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+impl Tail {
+    fn push(&mut self, chunk: &[u8]) {
+        self.bytes.extend_from_slice(chunk);
+        if self.bytes.len() > 2 * HELD {
+            self.bytes.drain(..self.bytes.len() - HELD);
+            self.cut = true;
+        }
+    }
+
+    /// Without the line whose beginning is gone: half a secret would not be known as one.
+    fn whole_lines(&self) -> &[u8] {
+        let first = if self.cut { self.bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1) } else { Some(0) };
+        first.map_or(&[], |first| &self.bytes[first..])
+    }
+}
+
 fn masked(text: &str, given: &[String]) -> String {
     // A value of several lines, a key for example, is printed line by line.
     let values = given.iter().filter_map(|pair| pair.split_once('=')).flat_map(|(_, value)| value.lines());
@@ -65,6 +86,22 @@ fn masked(text: &str, given: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_long_lines_the_last_ones_are_kept_whole() {
+        let mut tail = Tail::default();
+        let line = [vec![b'x'; 1024 * 1024], b"\n".to_vec()].concat();
+        (0..30).for_each(|_| line.chunks(10_000).for_each(|chunk| tail.push(chunk)));
+        tail.push(b"the last one\n");
+        assert!(tail.bytes.len() <= 2 * HELD, "{}", tail.bytes.len());
+        let lines: Vec<&[u8]> = tail.whole_lines().split_inclusive(|byte| *byte == b'\n').collect();
+        assert!(lines.len() > 3 && lines[..lines.len() - 1].iter().all(|kept| *kept == line), "{}", lines.len());
+        assert_eq!(lines.last(), Some(&&b"the last one\n"[..]));
+
+        let mut endless = Tail::default();
+        (0..12).for_each(|_| endless.push(&line[..line.len() - 1]));
+        assert_eq!(endless.whole_lines(), b"", "its beginning is gone");
+    }
 
     #[test]
     fn values_of_the_environment_are_hidden() {

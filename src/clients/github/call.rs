@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::answer::{Answer, Tried};
@@ -142,18 +142,25 @@ impl GitHub {
             Method::Post => self.http._post(path, Some(&call.body)).await,
             Method::Patch => self.http._patch(path, Some(&call.body)).await,
         };
-        let (head, body) = sent.map_err(|error| chain(&error))?.into_parts();
+        let (head, mut body) = sent.map_err(|error| chain(&error))?.into_parts();
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let answer = Answer {
+        let mut answer = Answer {
             status: head.status.as_u16(),
             retry_after: header("retry-after").and_then(|value| value.parse().ok()),
             exhausted: header("x-ratelimit-remaining") == Some("0"),
             accepted: header("x-accepted-github-permissions").map(str::to_owned),
             body: Vec::new(),
         };
-        let body = Limited::new(body, MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| format!("GitHub's answer breaks off: {}", chain(error.as_ref())))?;
-        Ok(Answer { body: body.to_bytes().into(), ..answer })
+        // Copied piece by piece: a piece keeps the whole buffer that it was read into, however small it is.
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| format!("GitHub's answer breaks off: {}", chain(&error)))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if answer.body.len() + data.len() > MAX_ANSWER {
+                return Err(format!("GitHub's answer is larger than {} MiB", MAX_ANSWER >> 20));
+            }
+            answer.body.extend_from_slice(&data);
+        }
+        Ok(answer)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::domain::{AppName, DeploymentId, EnvName, GitSha, HttpUrl, ServiceName
 /// Longest description of a status, in characters (GitHub's limit).
 const DESCRIPTION: usize = 140;
 
+/// How many of the newest deployments are looked through for those of ours.
+const RECENT: usize = 30;
+
 const WRITE: &str = "deployments: write";
 
 /// GitHub's number of a deployment.
@@ -37,6 +40,17 @@ pub struct DeploymentPayload {
     pub owner: Owner,
     /// The agent's name for the deployment.
     pub deployment: DeploymentId,
+}
+
+/// A deployment of ours as GitHub lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDeployment {
+    /// GitHub's number.
+    pub number: DeploymentNumber,
+    /// Its commit.
+    pub commit: GitSha,
+    /// Whose it is.
+    pub payload: DeploymentPayload,
 }
 
 /// A deployment to be created.
@@ -179,6 +193,15 @@ impl GitHub {
         Ok(ours.map(|(number, payload)| (number, payload.deployment)).collect())
     }
 
+    /// The newest deployments of ours to an environment, newest first. Repeated.
+    ///
+    /// # Errors
+    /// It was refused, or GitHub does not answer.
+    pub async fn recent_deployments(&self, environment: &EnvName) -> Result<Vec<KnownDeployment>, GitHubError> {
+        let all = self.listed(&format!("environment={environment}&per_page={RECENT}")).await?;
+        Ok(all.iter().filter_map(KnownDeployment::read).collect())
+    }
+
     /// Whether a deployment has a status after which nothing is expected. Repeated.
     ///
     /// # Errors
@@ -212,15 +235,30 @@ impl GitHub {
     }
 
     async fn list(&self, commit: &GitSha, environment: &EnvName) -> Result<Vec<Value>, GitHubError> {
+        self.listed(&format!("sha={commit}&environment={environment}&per_page=100")).await
+    }
+
+    async fn listed(&self, query: &str) -> Result<Vec<Value>, GitHubError> {
         let call = Call {
             what: "looking for the deployment",
             method: Method::Get,
-            path: self.path(&format!("/deployments?sha={commit}&environment={environment}&per_page=100")),
+            path: self.path(&format!("/deployments?{query}")),
             body: Value::Null,
             permission: WRITE,
         };
         let answer = self.repeat(&call).await?;
         Ok(items(&answer, call.what)?.to_vec())
+    }
+}
+
+impl KnownDeployment {
+    /// `None` for what somebody else made.
+    fn read(known: &Value) -> Option<Self> {
+        Some(Self {
+            number: number(known)?,
+            commit: known.get("sha")?.as_str()?.parse().ok()?,
+            payload: DeploymentPayload::read(known.get("payload")?)?,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ use tokio::sync::OnceCell;
 use crate::domain::{RepoSlug, Secret};
 
 pub use comments::{CommentId, OurComment};
-pub use deployments::{DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, NewDeployment, Owner};
+pub use deployments::{
+    DeploymentNumber, DeploymentPayload, DeploymentState, DeploymentStatus, KnownDeployment, NewDeployment, Owner,
+};
 pub use error::{GitHubError, Trouble};
 
 /// Most calls of one run, tries included: well below what a workflow's token may do, however badly GitHub answers.
@@ -41,8 +44,8 @@ struct Pace {
 const PACE: Pace =
     Pace { one_try: Duration::from_secs(6), pause: Duration::from_millis(500), longest_wait: Duration::from_secs(15) };
 
-/// A client of one repository.
-#[derive(Debug)]
+/// A client of one repository. Clones share the count of the run's calls.
+#[derive(Debug, Clone)]
 pub struct GitHub {
     http: Octocrab,
     /// Path of the REST API, empty on github.com, `/api/v3` on GitHub Enterprise Server.
@@ -50,10 +53,10 @@ pub struct GitHub {
     /// Path of the GraphQL API.
     graphql: String,
     repository: RepoSlug,
-    viewer: OnceCell<String>,
-    calls: AtomicU32,
+    viewer: Arc<OnceCell<String>>,
+    calls: Arc<AtomicU32>,
     /// Tries since the last one that GitHub did or refused.
-    in_vain: AtomicU32,
+    in_vain: Arc<AtomicU32>,
     pace: Pace,
 }
 
@@ -77,9 +80,9 @@ impl GitHub {
             rest: place.rest,
             graphql: place.graphql,
             repository,
-            viewer: OnceCell::new(),
-            calls: AtomicU32::new(0),
-            in_vain: AtomicU32::new(0),
+            viewer: Arc::default(),
+            calls: Arc::default(),
+            in_vain: Arc::default(),
             pace: PACE,
         })
     }

@@ -172,6 +172,44 @@ async fn refusals_are_final_and_say_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_wait_that_github_asks_for_is_bounded() {
+    for (after, waits) in [
+        ("0", true),
+        ("1", true),
+        ("3", false),
+        ("3600", false),
+        ("18446744073709551615", false),
+        ("18446744073709551616", false),
+        ("-1", false),
+        ("soon", false),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", false),
+    ] {
+        let bench = bench();
+        bench.double.fail("GET", "/pulls", Fault::TooManyUntil(after), 1);
+        let asked = tokio::time::Instant::now();
+        assert_eq!(bench.client.pull_requests_of(&sha()).await.is_ok(), waits, "{after}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{after}: {:?}", asked.elapsed());
+        assert_eq!(bench.sent("GET", "/pulls"), if waits { 2 } else { 1 }, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_conversation_is_looked_through_within_a_runs_share() {
+    for (others, calls) in [(350, 6), (1_000, 5)] {
+        let bench = bench();
+        for number in 0..others {
+            bench.double.comment(7, "mallory", &format!("{MARKER}\n{number}"));
+        }
+        bench.double.comment(7, VIEWER, MARKER);
+        let told = bench.comment("text").await;
+        assert_eq!(told.is_ok(), others < 400, "{told:?}");
+        let ours = bench.double.comments(7).into_iter().filter(|(author, _)| author == VIEWER);
+        assert_eq!(ours.count(), 1, "never a second one");
+        assert_eq!(bench.double.calls().len(), calls, "{others}");
+    }
+}
+
+#[tokio::test]
 async fn reads_are_tried_three_times() {
     for fault in [Fault::BadGatewayAfter, Fault::ClosedAfter, Fault::Truncated, Fault::Html, Fault::TooMany(0)] {
         let bench = bench();

@@ -1,5 +1,6 @@
 //! Image registries, asked directly: what they have, and how long they want to be left alone.
 
+mod bounded;
 mod credentials;
 mod door;
 mod layers;
@@ -13,12 +14,11 @@ use oci_client::{Reference, RegistryOperation};
 use crate::domain::{Digest, Reason, Repository};
 use crate::failure::Failure;
 
+use bounded::bounded;
 pub use credentials::{Credentials, is_for};
 use door::Door;
 pub use layers::Layer;
 
-/// Longest wait for an answer, in all.
-const CALL: Duration = Duration::from_secs(30);
 /// Pauses before a registry that is busy is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// The empty JSON object, which OCI's image specification knows as a blob of its own.
@@ -61,11 +61,9 @@ impl Registry {
             }
             ask().await
         };
-        let answer = tokio::time::timeout(CALL, asked).await.map_err(|_| {
-            Failure::new(
-                Reason::RegistryFailed,
-                format!("the registry `{host}` gives no answer within {} s", CALL.as_secs()),
-            )
+        let answer = bounded(asked).await.map_err(|cut| {
+            Failure::new(Reason::RegistryFailed, format!("the registry `{host}` {}", cut.does()))
+                .hint("see that the name in `image` is that of a registry; if it is, look at its status")
         })?;
         match answer {
             Ok(digest) => digest.parse().map(Some).map_err(|error| {
@@ -95,7 +93,7 @@ impl Registry {
             client.auth(&reference, &auth, RegistryOperation::Push).await?;
             client.push_blob(&reference, EMPTY.as_bytes(), EMPTY_DIGEST).await
         };
-        match tokio::time::timeout(CALL, asked).await {
+        match bounded(asked).await {
             Ok(Err(error)) => tells_no_space(&format!("{error:?}")),
             _ => false,
         }
@@ -105,9 +103,15 @@ impl Registry {
     pub async fn asks_to_wait(&self, repository: &Repository) -> Option<Duration> {
         let host = repository.registry();
         let answer = Door::of(&host).await.ask(&host).await?;
-        let asked = answer.headers().get("retry-after").filter(|_| matches!(answer.status().as_u16(), 429 | 503))?;
-        asked.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+        let asked = answer.headers().get("retry-after").and_then(|asked| asked.to_str().ok());
+        asked_to_wait(answer.status().as_u16(), asked?)
     }
+}
+
+/// What an overloaded registry means; a date is not read, for the two clocks need not agree.
+fn asked_to_wait(status: u16, retry_after: &str) -> Option<Duration> {
+    let seconds = retry_after.trim().parse().ok().filter(|_| matches!(status, 429 | 503))?;
+    Some(Duration::from_secs(seconds))
 }
 
 fn reference(repository: &Repository, tag: &str) -> Reference {
@@ -174,4 +178,26 @@ fn failure(repository: &Repository, host: &str, logged_in: bool, error: OciDistr
         }
     };
     failure.because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_seconds_of_an_overloaded_registry_are_waited_for() {
+        for (status, text, seconds) in [
+            (429, "3", Some(3)),
+            (503, " 0 ", Some(0)),
+            (429, "18446744073709551615", Some(u64::MAX)),
+            (429, "18446744073709551616", None),
+            (429, "-1", None),
+            (429, "1.5", None),
+            (429, "", None),
+            (429, "Wed, 21 Oct 2026 07:28:00 GMT", None),
+            (200, "3", None),
+        ] {
+            assert_eq!(asked_to_wait(status, text), seconds.map(Duration::from_secs), "{status} {text}");
+        }
+    }
 }

@@ -4,10 +4,15 @@ use std::fmt::Display;
 
 use super::super::comment::{comment, is_of, is_open, marker};
 use super::super::{Files, Story, summary};
-use super::Run;
 use super::voice::end;
-use crate::clients::github::{CommentId, DeploymentNumber, DeploymentStatus, GitHub, GitHubError};
-use crate::domain::DeploymentId;
+use super::{CommentOn, Run};
+use crate::clients::github::{CommentId, DeploymentNumber, DeploymentStatus, GitHub, GitHubError, Owner};
+use crate::domain::{DeploymentId, GitSha};
+
+/// Most earlier deployments that one run closes.
+const EARLIER: usize = 2;
+/// Calls that a run needs for its own report.
+const FOR_THE_RUN: u32 = 15;
 
 /// What is open.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,6 +30,20 @@ impl Open {
     pub fn is_nothing(&self) -> bool {
         self.open.is_empty() && self.comment.is_none()
     }
+}
+
+/// Another run's deployment, of which GitHub shows no end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The other run.
+    pub run_id: u64,
+    /// Its attempt.
+    pub attempt: u32,
+    /// What it deployed.
+    pub commit: GitSha,
+    /// The agent's name for it.
+    pub deployment: DeploymentId,
+    number: DeploymentNumber,
 }
 
 /// Speaks for a run that is gone.
@@ -89,6 +108,42 @@ impl Late {
             self.github = Some(github);
         }
         self.trouble.extend(files.write(&[], &summary(story)));
+    }
+
+    /// The service's newest deployments by other runs, up to one of which GitHub shows the end: who came after that one
+    /// looked already. Nothing where GitHub does not tell, or where the run needs its calls for itself.
+    pub async fn earlier(&mut self, story: &Story) -> Vec<Earlier> {
+        let Some(github) = self.github.take() else { return Vec::new() };
+        let mut found = Vec::new();
+        let own = self.run.owner(story);
+        let listed = github.recent_deployments(&story.environment).await.unwrap_or_default();
+        let others = listed.into_iter().filter(|known| {
+            let owner = &known.payload.owner;
+            (&owner.app, &owner.service) == (&own.app, &own.service) && owner != &own
+        });
+        for known in others.take(EARLIER) {
+            if github.calls_left() < FOR_THE_RUN || github.is_closed(known.number).await.unwrap_or(true) {
+                break;
+            }
+            let Owner { run_id, attempt, .. } = known.payload.owner;
+            let (commit, deployment) = (known.commit, known.payload.deployment);
+            found.push(Earlier { run_id, attempt, commit, deployment, number: known.number });
+        }
+        self.github = Some(github);
+        found
+    }
+
+    /// Tells the end of another run's deployment: the story is that run's.
+    pub async fn close_earlier(&mut self, earlier: &Earlier, story: &Story) {
+        let Earlier { run_id: id, attempt, .. } = *earlier;
+        self.run = Run { id, attempt, service: story.service.clone(), comment: CommentOn::CommitsOnly };
+        let Some(github) = self.github.take() else { return };
+        let comment = self.open_comment(&github, story).await;
+        let comment = self.unless_trouble("the comment on the pull request is not known", comment);
+        self.github = Some(github);
+        let deployments = vec![(earlier.number, earlier.deployment.clone())];
+        let open = Open { deployments, open: vec![earlier.number], comment };
+        self.close(&open, story, &Files::default()).await;
     }
 
     /// What could not be looked up or said, a sentence each.

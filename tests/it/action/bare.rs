@@ -134,7 +134,7 @@ impl Bare {
 /// A runner takes a line for a command that begins with `::`, spaces aside, or that holds `##[` anywhere; its reader ends
 /// lines at a lone carriage return too.
 #[track_caller]
-pub(super) fn assert_no_foreign_command(log: &str) {
+pub(crate) fn assert_no_foreign_command(log: &str) {
     const OURS: [&str; 8] = [
         "::add-mask::",
         "::group::Build",

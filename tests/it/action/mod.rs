@@ -1,7 +1,7 @@
 //! The action as its users meet it: a real engine, registry and agent, GitHub's double.
 
 pub(crate) mod agree;
-mod bare;
+pub(crate) mod bare;
 mod build;
 mod canary;
 mod faults;

@@ -13,7 +13,7 @@ use crate::stage::Stage;
 
 /// What differs from run to run and its name in snapshots, in the order in which it is replaced.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Plain(Vec<(String, &'static str)>);
+pub(crate) struct Plain(Vec<(String, &'static str)>);
 
 impl Plain {
     pub(super) fn and(mut self, text: impl ToString, name: &'static str) -> Self {
@@ -22,7 +22,7 @@ impl Plain {
     }
 
     /// Of a bed. Its name comes last: folders hold it too.
-    pub(super) fn of(bed: &mut Bed) -> Self {
+    pub(crate) fn of(bed: &mut Bed) -> Self {
         let plain = Self::default()
             .and(bed.project.dir().display(), "<project>")
             .and(bed.proxy.folder().display(), "<traefik>")
@@ -36,7 +36,7 @@ impl Plain {
         plain.and(agent.address(), "<agent>").and(name, "<stage>")
     }
 
-    pub(super) fn tidy(&self, text: &str) -> String {
+    pub(crate) fn tidy(&self, text: &str) -> String {
         let text = self.0.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         let text = hidden(&text, "sha256:", 64, "<digest>");
         // Its first digits, where there is room for no more.
@@ -106,7 +106,7 @@ pub(super) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Everything that a refused request must leave alone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct World {
+pub(crate) struct World {
     containers: String,
     routes: BTreeMap<PathBuf, Vec<u8>>,
     project: BTreeMap<PathBuf, Vec<u8>>,
@@ -114,7 +114,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn of(stage: &mut Stage) -> Self {
+    pub(crate) fn of(stage: &mut Stage) -> Self {
         let project = format!("label=com.docker.compose.project={}", stage.bed.name());
         let format = "{{.ID}} {{.Names}} {{.State}} {{.CreatedAt}}";
         let listed = ["ps", "-a", "--no-trunc", "--filter", &project, "--format", format];

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use deploy_action::agent::store::{Point, Record};
+use deploy_action::event::Phase;
 
 /// Kinds of swaps that journal differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,20 @@ pub(super) enum Kill {
     After(f64),
     /// By itself, and then a byte of this line of its journal is another one.
     Damaged(Point, usize),
+    /// Not the agent but the engine, in this phase.
+    Engine(Phase),
+    /// The whole host is restarted in this phase.
+    Host(Phase),
+}
+
+impl Kill {
+    /// The phase in which the engine or the host goes.
+    pub(super) fn phase(self) -> Option<Phase> {
+        match self {
+            Self::Engine(phase) | Self::Host(phase) => Some(phase),
+            Self::At(_) | Self::Twice(..) | Self::After(_) | Self::Damaged(..) => None,
+        }
+    }
 }
 
 impl fmt::Display for Kill {
@@ -95,6 +110,8 @@ impl fmt::Display for Kill {
             Self::At(point) => write!(f, "{point}"),
             Self::Twice(first, second) => write!(f, "{first}, then {second}"),
             Self::After(part) => write!(f, "at {:.1} %", part * 100.0),
+            Self::Engine(phase) => write!(f, "the engine in {}", phase.as_str()),
+            Self::Host(phase) => write!(f, "the host in {}", phase.as_str()),
             Self::Damaged(point, line) => write!(f, "{point}, line {} damaged", line + 1),
         }
     }
@@ -153,14 +170,26 @@ pub(super) fn some_damage() -> Vec<Case> {
 
 /// Every line of the journal damaged, but for the first, after death in the middle and at the end of a swap.
 pub(super) fn every_damage() -> Vec<Case> {
-    let ends = [Point::After("created"), Point::After("switched"), Point::After("retiring"), Point::After("finished")];
-    let kinds = [Kind::First, Kind::Later].into_iter();
-    let cases = kinds.flat_map(|kind| ends.into_iter().map(move |point| (kind, point))).flat_map(|(kind, point)| {
+    let ends = ["created", "switched", "retiring", "finished"].map(|word| (Kind::Later, Point::After(word)));
+    let ends = ends.into_iter().chain([(Kind::First, Point::After("switched"))]);
+    let cases = ends.flat_map(|(kind, point)| {
         let until = Record::WORDS.iter().take_while(|word| **word != word_of(point));
         let lines = until.filter(|word| kind.writes(word)).count();
         (1..=lines).map(move |line| Case { kind, kill: Kill::Damaged(point, line) })
     });
     in_order(cases.collect())
+}
+
+/// Every phase of a swap, each in a kind of swap that has it.
+pub(super) fn each_phase(kill: fn(Phase) -> Kill) -> Vec<Case> {
+    use Phase::{Adopt, Back, Create, Gate, Prove, Pull, Rehearse, Start, Switch, Verify};
+    let kind = |phase| match phase {
+        Adopt => Kind::First,
+        Back => Kind::Broken,
+        _ => Kind::Later,
+    };
+    let phases = [Adopt, Pull, Create, Start, Gate, Rehearse, Switch, Prove, Verify, Back];
+    phases.into_iter().map(|phase| Case { kind: kind(phase), kill: kill(phase) }).collect()
 }
 
 /// `count` moments spread evenly over a swap, each moved within its share of it, in these kinds in turn.

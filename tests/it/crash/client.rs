@@ -20,8 +20,23 @@ pub(super) struct Client {
 impl Client {
     /// Starts it. `hook` is called with each line, at once.
     pub(super) fn start(bed: &Bed, arguments: &[&str], hook: impl Fn(&Value) + Send + 'static) -> Result<Self, String> {
+        Self::start_with(bed, arguments, &[], hook)
+    }
+
+    /// The same, with further variables in its environment.
+    pub(super) fn start_with(
+        bed: &Bed,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        hook: impl Fn(&Value) + Send + 'static,
+    ) -> Result<Self, String> {
         let mut command = bed.command(arguments).map_err(|error| error.to_string())?;
-        command.args(["--format", "json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["--format", "json"])
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         bed.takes(&child).map_err(|error| error.to_string())?;
         let (send, lines) = channel();

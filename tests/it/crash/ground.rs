@@ -1,27 +1,28 @@
 //! A bed on which an agent dies again and again: each death is followed by a look at everything that was promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use deploy_action::agent_api::History;
-use deploy_action::event::Outcome;
+use deploy_action::event::{Outcome, Phase};
 use kit::bed::{AppImage, request, wait_for};
 use kit::load::{Load, LoadConfig, Running};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::case::{Case, Kill, Kind};
 use super::client::Client;
 use super::tidy::{complaints, stored};
-use crate::stage::{HOST, Stage};
+use crate::stage::{HOST, Setting, Stage};
 
 /// Longest time from the start of an agent until one version serves and nothing is left to do.
 pub(super) const CONVERGES: Duration = Duration::from_secs(60);
 /// How long that must stay so.
 const STAYS: Duration = Duration::from_secs(10);
+/// How long an engine that answers may take until it resolves names, and requests that failed before until they end.
+const RESOLVES: Duration = Duration::from_secs(3);
 /// Requests per second while the agent dies.
 const RATE: u32 = 50;
 /// Versions that nothing is wrong with.
@@ -37,10 +38,9 @@ const KILL_AT: &str = "DEPLOY_AGENT_KILL_AT";
 pub(super) type Lengths = Mutex<BTreeMap<Kind, Duration>>;
 
 /// What came of a case.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) outcome: &'static str,
-    pub(super) serving: String,
     /// From the start after the last death until one version served and nothing was left to do.
     pub(super) converged_ms: u64,
     pub(super) requests: u64,
@@ -53,6 +53,7 @@ pub(super) struct Ground {
     images: BTreeMap<&'static str, String>,
     /// The versions of the proven releases, oldest first; the last one serves.
     releases: Vec<String>,
+    unbroken: bool,
 }
 
 /// One deployment: what is asked for, and what served and will serve.
@@ -68,11 +69,16 @@ fn told(error: impl std::fmt::Display) -> String {
 
 impl Ground {
     pub(super) fn new() -> Self {
-        let stage = Stage::new();
+        Self::set(Setting::default(), true)
+    }
+
+    /// With another bed. `unbroken`: whether its containers outlive everything that dies here.
+    pub(super) fn set(setting: Setting, unbroken: bool) -> Self {
+        let stage = Stage::set(setting);
         let mut images = BTreeMap::from(GOOD.map(|version| (version, stage.version(version))));
         images.insert(BROKEN, stage.push(&AppImage::version(BROKEN).mode("error-500-host")));
         images.insert(FRAGILE, stage.push(&AppImage::version(FRAGILE).mode("fragile")));
-        Self { stage, images, releases: vec!["v1".to_owned()] }
+        Self { stage, images, releases: vec!["v1".to_owned()], unbroken }
     }
 
     /// The end of the agent's log, for a failure.
@@ -92,40 +98,82 @@ impl Ground {
         let wish = self.wish(case.kind);
         let env: Vec<(&str, String)> = match case.kill {
             Kill::At(point) | Kill::Twice(point, _) | Kill::Damaged(point, _) => vec![(KILL_AT, point.to_string())],
-            Kill::After(_) => Vec::new(),
+            Kill::After(_) | Kill::Engine(_) | Kill::Host(_) => Vec::new(),
         };
         self.restart(case.kind, &env)?;
         let before = self.history()?.entries.len();
-        let load = self.load()?;
+        let streams = self.streams();
+        let load = if self.unbroken { Some(self.load()?) } else { None };
         let mut client = self.ask(&wish, case.kind)?;
-        match after {
-            Some(after) => {
-                let accepted = client.until(CONVERGES, |line| line["kind"] == "accepted");
-                let accepted = accepted.ok_or_else(|| format!("not accepted: {}", client.said()))?;
-                std::thread::sleep((accepted + after).saturating_duration_since(Instant::now()));
-                self.stage.bed.agent().map_err(told)?.kill9();
+        if let Some(after) = after {
+            let accepted = client.until(CONVERGES, |line| line["kind"] == "accepted");
+            let accepted = accepted.ok_or_else(|| format!("not accepted: {}", client.said()))?;
+            std::thread::sleep((accepted + after).saturating_duration_since(Instant::now()));
+        }
+        let (died, began) = self.die(case, &streams).map_err(|why| format!("{why}\n{}", client.said()))?;
+        let end = client.end(CONVERGES).map_err(|error| format!("{error}: {}", client.said()))?;
+        let told = self.judge(case, &wish, before, end, load, (died, began));
+        told.map_err(|error| format!("{error}\nthe command: exit {end}\n{}", client.said()))
+    }
+
+    /// Lets die what the case names, and starts it again. Gives the moment of its death, and the one from which everything
+    /// has to come right.
+    fn die(&mut self, case: Case, streams: &BTreeSet<PathBuf>) -> Result<(Instant, Instant), String> {
+        if let Some(phase) = case.kill.phase() {
+            self.until(phase, streams)?;
+        }
+        let bed = &mut self.stage.bed;
+        let died = Instant::now();
+        match case.kill {
+            Kill::At(_) => self.died(case)?,
+            Kill::Damaged(_, line) => {
+                self.died(case)?;
+                self.damage(line)?;
             }
-            None => self.died(case)?,
-        }
-        if let Kill::Twice(_, second) = case.kill {
-            let agent = self.stage.bed.agent().map_err(told)?;
-            agent.start_unwatched(&[(KILL_AT, &second.to_string())]).map_err(told)?;
-            self.died(case)?;
-        }
-        if let Kill::Damaged(_, line) = case.kill {
-            self.damage(line)?;
+            Kill::Twice(_, second) => {
+                self.died(case)?;
+                let agent = self.stage.bed.agent().map_err(told)?;
+                agent.start_unwatched(&[(KILL_AT, &second.to_string())]).map_err(told)?;
+                self.died(case)?;
+            }
+            Kill::After(_) => bed.agent().map_err(told)?.kill9(),
+            Kill::Engine(_) => {
+                bed.engine().map_err(told)?.kill9();
+                // The time that its service manager takes: the agent meets an engine that is away.
+                std::thread::sleep(Duration::from_secs(1));
+                bed.engine().map_err(told)?.start().map_err(told)?;
+                return Ok((died, Instant::now()));
+            }
+            Kill::Host(_) => {
+                bed.agent().map_err(told)?.kill9();
+                bed.engine().map_err(told)?.stop().map_err(told)?;
+                bed.engine().map_err(told)?.start().map_err(told)?;
+            }
         }
         let began = Instant::now();
         self.stage.bed.agent().map_err(told)?.start(&[]).map_err(told)?;
-        let end = client.end(CONVERGES).map_err(|error| format!("{error}: {}", client.said()))?;
-        let told = self.judge(case, &wish, before, end, &load, began);
-        let report = load.stop();
-        let told = told.map_err(|error| format!("{error}\nthe command: exit {end}\n{}", client.said()))?;
-        report.check_books()?;
-        if report.failed > 0 {
-            return Err(format!("requests failed: {:?} {:?}\n{}", report.failures, report.samples, client.said()));
+        Ok((died, began))
+    }
+
+    /// The event streams that the agent keeps.
+    fn streams(&self) -> BTreeSet<PathBuf> {
+        let folder = self.stage.bed.dir().join("state").join(self.stage.bed.name());
+        let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).collect()
+    }
+
+    /// Waits until the deployment whose stream is not among these begins a phase. Its file tells sooner than any answer.
+    fn until(&self, phase: Phase, known: &BTreeSet<PathBuf>) -> Result<(), String> {
+        let word = format!("\"phase_started\",\"phase\":\"{}\"", phase.as_str());
+        let end = Instant::now() + CONVERGES;
+        while Instant::now() < end {
+            let text = self.streams().difference(known).next().and_then(|path| fs::read_to_string(path).ok());
+            if text.is_some_and(|text| text.contains(&word)) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(Told { requests: report.sent, failed_requests: report.failed, ..told })
+        Err(format!("phase {} is never reached", phase.as_str()))
     }
 
     /// Waits until the agent has killed itself.
@@ -155,8 +203,8 @@ impl Ground {
         wish: &Wish,
         before: usize,
         end: i32,
-        load: &Running,
-        began: Instant,
+        load: Option<Running>,
+        (died, began): (Instant, Instant),
     ) -> Result<Told, String> {
         let done = || fs::metadata(self.journal()).is_ok_and(|meta| meta.len() == 0);
         let settled = || done() && stored(&self.stage.bed).is_ok_and(|state| state.retiring.is_empty()) && self.alone();
@@ -182,6 +230,10 @@ impl Ground {
             }
         }
         let serving = if deployed { &wish.new } else { &wish.old };
+        let load = match load {
+            Some(load) => load,
+            None => self.load()?,
+        };
         if !load.wait_until_only(serving, Duration::from_millis(300), CONVERGES.saturating_sub(began.elapsed())) {
             return Err(format!("{serving} does not serve alone: {:?}", self.stage.bed.versions_serving(HOST)));
         }
@@ -207,7 +259,16 @@ impl Ground {
             return Err("a plain `docker compose up -d` recreates containers".to_owned());
         }
         let outcome = outcome.map_or("not accepted", |entry| entry.outcome.as_str());
-        Ok(Told { outcome, serving: serving.clone(), converged_ms, requests: 0, failed_requests: 0 })
+        let start = Instant::now() - load.elapsed();
+        let report = load.stop();
+        report.check_books()?;
+        // While the engine is away nobody resolves the names of its containers.
+        let away = matches!(case.kill, Kill::Engine(_)).then(|| died - start..began + RESOLVES - start);
+        let excused = |at_ms: u64| away.as_ref().is_some_and(|away| away.contains(&Duration::from_millis(at_ms + 100)));
+        if report.timeline.iter().any(|bucket| bucket.failed > 0 && !excused(bucket.at_ms)) {
+            return Err(format!("requests failed: {:?} {:?}", report.failures, report.samples));
+        }
+        Ok(Told { outcome, converged_ms, requests: report.sent, failed_requests: report.failed })
     }
 
     fn alone(&self) -> bool {
@@ -351,7 +412,7 @@ impl Case {
     fn expected(self) -> Option<bool> {
         match self.kill {
             Kill::At(point) | Kill::Twice(point, _) => self.kind.survives(point),
-            Kill::Damaged(..) => None,
+            Kill::Damaged(..) | Kill::Engine(_) | Kill::Host(_) => None,
             Kill::After(_) if matches!(self.kind, Kind::Broken | Kind::Sick) => Some(false),
             Kill::After(_) => None,
         }

@@ -6,6 +6,8 @@
 
 mod case;
 mod client;
+mod deaths;
+mod engine;
 mod ground;
 mod matrix;
 mod tidy;

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Denied { method: &'static str },
     /// Whoever asks for a manifest is told another digest.
     OtherDigest,
+    /// The first upload of a layer breaks off after so many bytes.
+    Cut { after: u64 },
 }
 
 const NO_SPACE: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/var/lib/registry/docker/registry/v2/repositories/x/_uploads/2110cd4e/startedat","Err":28}}}]}
@@ -117,6 +119,16 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
         return client.shutdown(Shutdown::Both);
     }
     let mut upstream = TcpStream::connect(registry)?;
+    let uploads = ["PATCH", "PUT"].iter().any(|method| text.starts_with(method)) && text.contains("/blobs/uploads/");
+    if let Fault::Cut { after } = fault
+        && uploads
+        && met.fetch_add(1, Ordering::SeqCst) == 0
+    {
+        upstream.write_all(&head)?;
+        std::io::copy(&mut client.try_clone()?.take(after), &mut upstream)?;
+        upstream.shutdown(Shutdown::Both)?;
+        return client.shutdown(Shutdown::Both);
+    }
     upstream.write_all(text.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
     let (mut from, mut to) = (client.try_clone()?, upstream.try_clone()?);
     thread::spawn(move || std::io::copy(&mut from, &mut to));

@@ -190,3 +190,35 @@ fn a_base_image_behind_a_login_is_fetched() {
     let made = shop.make();
     assert!(made.result.is_ok(), "{}", made.failure().render());
 }
+
+#[test]
+fn an_upload_that_breaks_off_is_done_again() {
+    const SIZE: u64 = 5_000_000;
+    let mut shop = Shop::open("FROM scratch\nCOPY hello large /\n");
+    let open = shop.door;
+    // Nothing that a layer could be made smaller of.
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    });
+    let noise: Vec<u8> = noise.take(SIZE as usize).collect();
+    for percent in [30, 60, 90] {
+        std::fs::write(shop.spec.context.join("large"), [&noise[..], &[percent]].concat()).expect("a file");
+        let faulty = Faulty::before(shop.registry.address(), Fault::Cut { after: SIZE * u64::from(percent) / 100 });
+        shop.door = faulty.address;
+        shop.mode = BuildMode::Always;
+        let made = shop.make();
+        let image = made.result.as_ref().map_err(Failure::render).expect("an image").clone();
+        assert!(faulty.met() >= 2, "{percent}: the upload broke off and came again: {}", faulty.met());
+        let pushed = |event: &DeployEvent| matches!(event, DeployEvent::Pushed { image: told } if *told == image);
+        assert!(made.events.iter().any(pushed), "{percent}: what was pushed is told");
+        shop.forget();
+        // The engine takes nothing whose digest is not what its name says.
+        let kept = format!("{open}/shop/web@{}", image.digest());
+        assert!(shop.content(&kept).contains("large"), "{percent}");
+        shop.door = open;
+        shop.forget();
+    }
+    shop.door = open;
+}

@@ -1,10 +1,14 @@
 //! Signals before the switch: the deployment is given up, the old version serves.
 
+use std::time::{Duration, Instant};
+
 use kit::github::Fault;
 
 use super::{Scene, ended};
 
 const AT_THE_GATE: &str = "gate    …";
+/// After one signal the step would watch for so long.
+const PATIENT: Duration = Duration::from_secs(4);
 
 #[test]
 fn each_signal_before_the_switch_gives_the_deployment_up() {
@@ -72,6 +76,31 @@ fn a_hanging_agent_holds_nobody_back_and_the_post_step_gives_up_for_it() {
     assert_eq!(told.code, 40, "{}", told.stdout);
     scene.assert_comment("Run cancelled: the agent finishes");
     assert_eq!(told.state.get("closed"), None, "{:?}", told.state);
+
+    scene.user.stage.bed.agent().expect("an agent").signal("CONT").expect("it stands");
+    let post = scene.post(&mut step.job, &told.state);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    scene.assert_comment("cancelled: the version from before serves");
+    assert_eq!(scene.states().last().map(String::as_str), Some("inactive"), "{}", post.stdout);
+    scene.agent_ends();
+    scene.stage().assert_serves("v1");
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_the_post_step_gives_up_for_it() {
+    let (mut scene, slow) = Scene::held_before_the_switch();
+    let mut step = scene.start(&slow);
+    step.says(&scene, AT_THE_GATE);
+    scene.stage().wait("the deployment at GitHub", || scene.states() == ["in_progress"]);
+    // The agent would be waited for.
+    scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
+    let begun = Instant::now();
+    step.step.signal("INT").expect("a signal");
+    let told = step.ends_by(&scene, "INT");
+    assert!(begun.elapsed() < PATIENT, "{:?}: {}", begun.elapsed(), told.stdout);
+    assert_eq!(told.code, 40, "{}", told.stdout);
+    assert!(told.stdout.contains("left deployment"), "{}", told.stdout);
+    scene.assert_comment("Run cancelled: the agent finishes");
 
     scene.user.stage.bed.agent().expect("an agent").signal("CONT").expect("it stands");
     let post = scene.post(&mut step.job, &told.state);

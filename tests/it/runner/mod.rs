@@ -3,7 +3,9 @@
 mod after;
 mod before;
 mod making;
+mod phases;
 mod post;
+mod vanished;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,10 +67,14 @@ impl Scene {
     }
 
     fn start_at(&self, sha: &str) -> Step {
+        self.start_with(sha, &self.user.image())
+    }
+
+    /// The same for an image that exists, or for the repository that it is pushed to.
+    fn start_with(&self, sha: &str, image: &str) -> Step {
         self.user.github.pull_requests(sha, &[PULL]);
         let mut job = self.user.job("push", &push(sha), sha);
-        let image = self.user.image();
-        let inputs = self.user.inputs(&[("image", image.as_str())]);
+        let inputs = self.user.inputs(&[("image", image)]);
         let step = job.start(&self.image, self.stage().bed.name(), &inputs).expect("the step starts");
         Step { job, step }
     }

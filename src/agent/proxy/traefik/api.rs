@@ -8,6 +8,8 @@ use super::http::{HttpError, get_json};
 
 /// Longest wait for one answer.
 const CALL: Duration = Duration::from_secs(5);
+/// Most pages of a list, with 100 items each.
+const PAGES: u64 = 50;
 
 /// A connection to one Traefik.
 #[derive(Debug, Clone)]
@@ -104,6 +106,10 @@ impl Api {
         while let Some((Value::Array(found), next)) = self.get(&format!("{path}?per_page=100&page={page}")).await? {
             items.extend(found);
             match next {
+                Some(next) if next > page && next > PAGES => {
+                    let why = format!("it lists more than {PAGES} pages");
+                    return Err(HttpError { url: format!("{}{path}", self.base), why });
+                }
                 Some(next) if next > page => page = next,
                 _ => break,
             }

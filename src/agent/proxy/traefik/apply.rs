@@ -4,6 +4,7 @@
 //! is taken back at once.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +12,9 @@ use tokio::time::Instant;
 
 use super::api::{Api, text};
 use super::compile::priority;
-use super::file::{Proof, RouteFile, proof_names, render, text_of};
+use super::file::{PROOF_PREFIX, Proof, RouteFile, proof_names, render, text_of};
 use crate::agent::store::{CompiledRoute, RouteService};
+use crate::domain::one_line;
 
 /// How long Traefik may take to show a change: its throttle is 2 s where set-up did not shorten it.
 const CONFIRM: Duration = Duration::from_secs(10);
@@ -72,6 +74,40 @@ pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(
     confirm(api, wanted).await
 }
 
+/// Removes the file, confirmed or not.
+///
+/// # Errors
+/// A sentence where it is not confirmed.
+pub async fn withdraw(api: &Api, file: &RouteFile, gone: &CompiledRoute) -> Result<(), String> {
+    file.write(None).map_err(|error| format!("{} cannot be removed: {error}", file.path().display()))?;
+    confirm_gone(api, gone).await
+}
+
+/// Where to look when Traefik does not take a file over: at every file of the folder, for one wrong field in any of them
+/// makes it reject all.
+#[must_use]
+pub fn where_to_look(file: &RouteFile) -> String {
+    let folder = file.path().parent().unwrap_or_else(|| Path::new("/"));
+    let theirs = others(folder);
+    let theirs = if theirs.is_empty() { String::new() } else { format!(", also in {}", theirs.join(", ")) };
+    format!(
+        "look at Traefik's log: it has to read {}, and rejects all files there for one wrong field{theirs}",
+        folder.display()
+    )
+}
+
+/// The files of a folder that Traefik reads and the agent did not write; the first few.
+fn others(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let read = |name: &str| [".yml", ".yaml", ".toml"].iter().any(|ending| name.ends_with(ending));
+    let mut names: Vec<String> =
+        names.filter(|name| read(name) && !name.starts_with("deploy-agent-")).map(|name| one_line(&name, 60)).collect();
+    names.sort();
+    names.truncate(5);
+    names
+}
+
 /// Waits until Traefik shows exactly this route.
 async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
     let until = Instant::now() + CONFIRM;
@@ -99,9 +135,8 @@ async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super:
     }
     for (name, priority) in routers {
         let Some(seen) = api.router(&format!("{name}@file")).await? else {
-            return Ok(Some(format!(
-                "router `{name}@file` is not there; is the folder the one its file provider reads?"
-            )));
+            let what = if name.starts_with(PROOF_PREFIX) { "the proof's router" } else { &format!("router `{name}`") };
+            return Ok(Some(format!("it does not show {what}")));
         };
         if text(&seen, "status") != "enabled" {
             let errors = seen.get("error").map(Value::to_string).unwrap_or_default();

@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connections::Entry;
 use super::request::Request;
-use super::response::Response;
+use super::response::{Response, common_headers};
 use super::routes;
 use super::settings::Settings;
 use super::stop::Stop;
+use super::stream::Streamed;
 use super::wire::{Wire, WireError};
 
 /// Longer than the idle timeout of any common proxy (Traefik: 90 s), so that it is the proxy that closes
@@ -25,6 +26,8 @@ const TRANSFER: Duration = Duration::from_secs(30);
 pub(super) struct Context {
     pub(super) settings: Settings,
     pub(super) hostname: String,
+    /// When it began to listen.
+    pub(super) since: Instant,
 }
 
 /// Serves one connection to its end.
@@ -55,9 +58,18 @@ pub(super) fn converse(
             Err(_) => return Ok(()),
         };
         if request.path() != "/healthz" {
-            thread::sleep(settings.work);
+            thread::sleep(request.number("work").map_or(settings.work, Duration::from_millis));
         }
-        let answer = routes::answer(&request, settings, peer, &context.hostname);
+        let broken = settings.is_broken(&request, context.since.elapsed());
+        if let Some(streamed) = Streamed::of(&request).filter(|_| !broken) {
+            // A stream's connection is not used again: whether the app is to end is not known at its head.
+            let headers = common_headers(&settings.version, request.body_sum.as_deref(), true);
+            return streamed.write(&mut &*stream, &headers, stop);
+        }
+        let answer = match broken {
+            true => Response::text(500, format!("broken {}\n", settings.version)),
+            false => routes::answer(&request, settings, peer, &context.hostname),
+        };
         // Asked only now: a wish to end that came during the work must reach this client too.
         let close = request.close || stop.is_set();
         let sum = request.body_sum.as_deref();

@@ -13,22 +13,28 @@
 //! Modes: `graceful` (default: on SIGTERM stop accepting, finish, exit 0 within 5 s), `abrupt` (exit 143
 //! at once), `ignore-term`, `unhealthy` (`/healthz` answers 503), `error-500` (all but `/healthz`),
 //! `error-500-host` (any request with `X-Forwarded-For`, also `/healthz`), `strict-paths` (404 for unknown
-//! paths), `exit-after=MS` (exit 1, counted from listening), `crash` (exit 3 at once), `no-listen`,
-//! `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms), `log-canary`, `fragile` (after a
-//! request to `/sick`, `/healthz` answers 503).
+//! paths), `exit-after=MS` (exit 1, counted from listening), `error-500-after=MS` (as `error-500`, counted
+//! from listening), `crash` (exit 3 at once), `eat-memory` (allocates until it is killed, or exits 4 after
+//! 1 GiB), `no-listen`, `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms),
+//! `log-canary`, `log-hostile`
+//! (prints what misleads whoever shows it), `fragile` (after a request to `/sick`, `/healthz` answers 503).
 //!
-//! Paths: `/`, `/healthz`, `/whoami`; any other is echoed, except `/env`, which is always 404: no part of
-//! the environment but `VERSION` is ever answered.
+//! Paths: `/`, `/healthz`, `/whoami`, `/stream?bytes=N&over=MS` (a body in pieces, its checksum in
+//! `X-Answer-Sum`), `/events?every=MS` (server-sent events until the client or SIGTERM ends them); any other
+//! is echoed, except `/env`, which is always 404: no part of the environment but `VERSION` is ever answered.
+//! `?work=MS` on any of them takes the place of `WORK_MS`.
 
 mod conn;
 mod connections;
 mod healthcheck;
+mod hostile;
 mod request;
 mod response;
 mod routes;
 mod serve;
 mod settings;
 mod stop;
+mod stream;
 mod sum;
 pub(crate) mod wire;
 
@@ -46,7 +52,7 @@ pub use sum::BodySum;
 
 /// The whole program. `kit-app` serves (or does what `MODE` says), `kit-app healthcheck` asks the running
 /// one. Exit codes: 0 asked to end or healthy, 1 failed or unhealthy, 2 bad settings, 3 mode `crash`,
-/// 143 mode `abrupt`.
+/// 4 mode `eat-memory`, 143 mode `abrupt`.
 pub fn main() -> ExitCode {
     let settings = match Settings::read(|name| env::var_os(name)) {
         Ok(settings) => settings,
@@ -78,11 +84,15 @@ fn run(settings: Settings) -> ExitCode {
         // As raw bytes: tests plant control characters and broken UTF-8 here.
         log_bytes(&[b"canary: ", canary.as_bytes()].concat());
     }
+    if settings.hostile {
+        hostile::lines().iter().for_each(|line| log_bytes(line));
+    }
     match settings.role {
         Role::Crash => {
             log("crash: leaving with exit code 3");
             ExitCode::from(3)
         }
+        Role::Hungry => eat_memory(),
         Role::FailingWorker => match stop.wait_for(Duration::from_millis(100)) {
             true => ExitCode::SUCCESS,
             false => {
@@ -106,6 +116,14 @@ fn run(settings: Settings) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Mode `eat-memory`: a limit of the container ends it. The cap is for a machine where there is none.
+fn eat_memory() -> ExitCode {
+    log("eat-memory: allocating");
+    let eaten: Vec<Vec<u8>> = (0..256).map(|byte| vec![byte as u8 | 1; 4 << 20]).collect();
+    log(&format!("eat-memory: nobody stopped {} pieces", eaten.len()));
+    ExitCode::from(4)
 }
 
 /// Mode `exit-after`: a death that comes after the app has been found healthy.

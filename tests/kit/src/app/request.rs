@@ -50,6 +50,13 @@ impl Request {
         Ok(Self { method, target, head, body_sum, close })
     }
 
+    /// A number in the query, for example 100 of `?work=100`.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(key, value)| value.parse().ok().filter(|_| key == name))
+    }
+
     /// The target without its query.
     pub(super) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
@@ -73,6 +80,7 @@ mod tests {
         let plain = read(b"POST /x?y=1 HTTP/1.1\r\nContent-Length: 6\r\n\r\nfoobar").expect("valid");
         assert_eq!(plain.body_sum.as_deref(), Some("85944171f73967e8"));
         assert_eq!((plain.path(), plain.target.as_str()), ("/x", "/x?y=1"));
+        assert_eq!((plain.number("y"), plain.number("x")), (Some(1), None));
         let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: Close\r\n\r\n\
             3;a=b\r\nfoo\r\n3\r\nbar\r\n0\r\nX: y\r\n\r\n";
         let chunked = read(chunked).expect("valid");

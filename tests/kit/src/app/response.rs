@@ -1,5 +1,12 @@
 //! An answer, and the bytes it becomes.
 
+/// The header lines that every answer has.
+pub(super) fn common_headers(version: &str, body_sum: Option<&str>, close: bool) -> String {
+    let sum = body_sum.map(|sum| format!("X-Body-Sum: {sum}\r\n")).unwrap_or_default();
+    let close = if close { "Connection: close\r\n" } else { "" };
+    format!("X-Version: {version}\r\n{sum}{close}")
+}
+
 /// What a route answers. The version, the checksum and the end of the connection are added to every
 /// answer alike, so no route can forget them.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,18 +35,12 @@ impl Response {
             _ => "Service Unavailable",
         };
         let mut out = format!(
-            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Version: {version}\r\n",
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
             self.status,
             self.content_type,
             self.body.len(),
+            common_headers(version, body_sum, close),
         );
-        if let Some(sum) = body_sum {
-            out.push_str(&format!("X-Body-Sum: {sum}\r\n"));
-        }
-        if close {
-            out.push_str("Connection: close\r\n");
-        }
-        out.push_str("\r\n");
         if with_body {
             out.push_str(&self.body);
         }

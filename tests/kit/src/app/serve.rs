@@ -35,9 +35,10 @@ pub(super) fn serve(settings: Settings, stop: Arc<Stop>) -> ExitCode {
     };
     log(&format!("listening on {address} version={}", settings.version));
     exit_later(&settings, &stop);
+    let since = Instant::now();
 
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let context = Arc::new(Context { settings, hostname: hostname.trim().to_owned() });
+    let context = Arc::new(Context { settings, hostname: hostname.trim().to_owned(), since });
     let connections = Arc::new(Connections::default());
     let accepting = {
         let (stop, connections) = (Arc::clone(&stop), Arc::clone(&connections));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::request::Request;
+
 /// What the app does when it is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnTerm {
@@ -23,14 +25,16 @@ pub(super) enum Role {
     Worker,
     FailingWorker,
     Crash,
+    /// Takes memory until something ends it.
+    Hungry,
 }
 
 /// Which requests are answered 500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
     No,
-    /// All but `/healthz`.
-    Always,
+    /// All but `/healthz`, so long after the app began to listen.
+    After(Duration),
     /// Any that came through a proxy, told by `X-Forwarded-For`.
     BehindProxy,
 }
@@ -53,6 +57,8 @@ pub(super) struct Settings {
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
     pub(super) canary: Option<OsString>,
+    /// Whether to print hostile lines at boot.
+    pub(super) hostile: bool,
 }
 
 impl Settings {
@@ -83,6 +89,7 @@ impl Settings {
             strict_paths: false,
             exit_after: None,
             canary: None,
+            hostile: false,
         };
         for mode in text("MODE").unwrap_or_default().split(',') {
             match mode.trim() {
@@ -101,21 +108,34 @@ impl Settings {
             "ignore-term" => self.on_term = OnTerm::Ignore,
             "unhealthy" => self.unhealthy.store(true, Ordering::Relaxed),
             "fragile" => self.fragile = true,
-            "error-500" => self.broken = Broken::Always,
+            "error-500" => self.broken = Broken::After(Duration::ZERO),
             "error-500-host" => self.broken = Broken::BehindProxy,
+            "log-hostile" => self.hostile = true,
             "strict-paths" => self.strict_paths = true,
             "crash" => self.role = Role::Crash,
+            "eat-memory" => self.role = Role::Hungry,
             "no-listen" => self.role = Role::Deaf,
             "worker" => self.role = Role::Worker,
             "worker-fail" => self.role = Role::FailingWorker,
             _ => {
-                let ms = mode.strip_prefix("exit-after=");
-                let ms = ms.and_then(|ms| ms.parse().ok());
-                let ms = ms.ok_or_else(|| format!("MODE {mode:?} is not known"))?;
-                self.exit_after = Some(Duration::from_millis(ms));
+                let (name, ms) = mode.split_once('=').unwrap_or_default();
+                match (name, ms.parse().map(Duration::from_millis)) {
+                    ("exit-after", Ok(after)) => self.exit_after = Some(after),
+                    ("error-500-after", Ok(after)) => self.broken = Broken::After(after),
+                    _ => return Err(format!("MODE {mode:?} is not known")),
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether a request is answered 500 by an app that has listened for so long.
+    pub(super) fn is_broken(&self, request: &Request, age: Duration) -> bool {
+        match self.broken {
+            Broken::No => false,
+            Broken::After(after) => age >= after && request.path() != "/healthz",
+            Broken::BehindProxy => request.head.get("x-forwarded-for").is_some(),
+        }
     }
 }
 
@@ -132,6 +152,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::Wire;
     use super::*;
 
     #[test]
@@ -150,6 +171,21 @@ mod tests {
         assert!(settings.unhealthy.load(Ordering::Relaxed));
         assert_eq!(settings.exit_after, Some(Duration::from_millis(250)));
         assert_eq!(settings.canary, Some("x".into()));
+    }
+
+    #[test]
+    fn broken_modes() {
+        let broken = |mode, path: &str, headers: &str, age| {
+            let bytes = format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+            let request = Request::read(&mut Wire::new(bytes.as_bytes()), std::io::sink()).expect("valid");
+            Settings::of(&[("MODE", mode)]).expect("valid").is_broken(&request, Duration::from_millis(age))
+        };
+        assert!(broken("error-500", "/", "", 0) && !broken("error-500", "/healthz", "", 0));
+        let after = "error-500-after=200";
+        assert!(broken(after, "/", "", 200) && !broken(after, "/", "", 199) && !broken(after, "/healthz", "", 200));
+        let proxied = "X-Forwarded-For: 1.2.3.4\r\n";
+        assert!(broken("error-500-host", "/", proxied, 0) && broken("error-500-host", "/healthz", proxied, 0));
+        assert!(!broken("error-500-host", "/healthz", "", 0));
     }
 
     #[test]

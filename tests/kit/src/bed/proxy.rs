@@ -18,6 +18,9 @@ pub struct ProxyOptions {
     pub files_elsewhere: bool,
     /// It runs in the host's network instead of the bed's.
     pub host_network: bool,
+    /// `providersThrottleDuration`, for example `3s`: one change of a route has to wait so long after another. Default
+    /// 200ms.
+    pub throttle: String,
     /// Members of entry point `web` beside its address, for example
     /// `http: {redirections: {entryPoint: {to: websecure}}}`.
     pub web: String,
@@ -72,6 +75,7 @@ impl Proxy {
         fs::write(&config, proxy.config(bed, options)).map_err(|error| BedError::file(&config, &error))?;
         let mut run: Vec<String> = ["run", "-d", "--name", &proxy.container, "--label"].map(str::to_owned).into();
         run.push(format!("{LABEL}={bed}"));
+        run.extend(["--restart".to_owned(), "always".to_owned()]);
         let network = if proxy.host_network { "host" } else { bed };
         run.extend(["--network".to_owned(), network.to_owned()]);
         if !proxy.host_network {
@@ -104,7 +108,7 @@ impl Proxy {
              api: {{insecure: true}}\n\
              metrics: {{prometheus: {{}}}}\n\
              log: {{level: INFO}}\n\
-             providers:\n  providersThrottleDuration: 200ms\n  docker:\n    exposedByDefault: false\n    \
+             providers:\n  providersThrottleDuration: {}\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \
              file: {{directory: /etc/traefik/{folder}, watch: true}}\n\
              serversTransport: {{forwardingTimeouts: {{idleConnTimeout: 1s, dialTimeout: 1s}}}}\n{}\n",
@@ -113,6 +117,7 @@ impl Proxy {
             address(websecure),
             members(&options.websecure),
             address(api),
+            if options.throttle.is_empty() { "200ms" } else { &options.throttle },
             options.extra
         )
     }

@@ -10,6 +10,7 @@ use super::http;
 use super::images::{self, AppImage};
 use super::machine::Machine;
 use super::process::Process;
+use super::run::run;
 use super::token::{NAME, TokenServer};
 use super::wait::wait_for_some;
 
@@ -109,6 +110,14 @@ impl Registry {
         self.process.release();
     }
 
+    /// Signals it by the signal's name, for example `STOP`: it hangs then, and connections to it do.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        self.process.signal(name)
+    }
+
     /// Where it listens; as text, the first part of its images' names.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -133,6 +142,36 @@ impl Registry {
         let digest = self.digest(&image.repository, &image.version)?;
         machine.docker(&["rmi", &tagged])?;
         Ok(format!("{repository}@{digest}"))
+    }
+
+    /// Pushes an image index with one image in it, as builders with attestations or several platforms do; gives the
+    /// index's digest.
+    ///
+    /// # Errors
+    /// The registry has no such image, or refuses.
+    pub fn index(&self, machine: &Machine, repository: &str, image: &str, scratch: &Path) -> Result<String> {
+        let path = format!("/v2/{repository}/manifests/{image}");
+        let answer = http::request(self.address, "HEAD", &self.address.to_string(), &path, &[("Accept", MANIFESTS)])?;
+        let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [{
+                "mediaType": header("content-type"),
+                "size": header("content-length").parse::<u64>().unwrap_or_default(),
+                "digest": image,
+                "platform": {"os": "linux", "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }},
+            }],
+        });
+        let file = scratch.join("index.json");
+        fs::write(&file, index.to_string()).map_err(|error| BedError::file(&file, &error))?;
+        let mut curl = machine.command("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--request", "PUT", "--data-binary"]);
+        curl.arg(format!("@{}", file.display()));
+        curl.args(["--header", "Content-Type: application/vnd.oci.image.index.v1+json"]);
+        curl.arg(format!("http://{}/v2/{repository}/manifests/index", self.address));
+        run(&mut curl, Duration::from_secs(20))?.ok("pushing the index")?;
+        self.digest(repository, "index")
     }
 
     /// The digest of a tag, as the registry itself tells it.

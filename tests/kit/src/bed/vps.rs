@@ -138,6 +138,14 @@ impl Bed {
         self.registry.push(&self.machine, image, &self.dir)
     }
 
+    /// Another compose project of this host, removed with the bed as long as its containers carry the bed's label.
+    ///
+    /// # Errors
+    /// Its folder cannot be written.
+    pub fn another_project(&self, name: &str) -> Result<Project> {
+        Project::new(&self.machine, &format!("{}-{name}", self.name), self.dir.join(format!("project-{name}")))
+    }
+
     /// Writes `agent.yml` with a new key, starts the agent, and writes the `deploy.yml` of its caller: environment
     /// `production`, with the first service.
     ///
@@ -208,6 +216,14 @@ impl Bed {
     /// No complete answer.
     pub fn get(&self, path: &str, host: &str) -> Result<Answer> {
         self.proxy.get(path, host)
+    }
+
+    /// The same with further headers.
+    ///
+    /// # Errors
+    /// No complete answer.
+    pub fn get_with(&self, path: &str, host: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        http::request(self.proxy.web(), "GET", host, path, headers)
     }
 
     /// GET through entry point `websecure`, whatever its certificate. Gives status and body.

@@ -103,6 +103,8 @@ mod tests {
             longest_gap_ms: 8.0,
             latency_ms: Latency::default(),
             mix: Mix::default(),
+            paths: Vec::new(),
+            event_streams: Vec::new(),
         };
         let expected = Expected { exit_code: 30, serving: "v2", silent: Some("v3") };
         let (margins, took, phases) = ((2.0, 2.1), Duration::from_secs(6), vec![("gate".to_owned(), 100)]);

@@ -22,6 +22,8 @@ pub enum Fault {
     Invalid,
     /// 429 with `retry-after` in seconds.
     TooMany(u64),
+    /// 429 with this `retry-after`.
+    TooManyUntil(&'static str),
     /// 403 for a secondary rate limit, with `retry-after` in seconds or without.
     Secondary(Option<u64>),
     /// The effect happens, the answer is a 502.
@@ -60,6 +62,9 @@ impl Fault {
             Self::Invalid => Answer::refused(422, "Validation Failed"),
             Self::TooMany(after) => {
                 Answer::refused(429, "API rate limit exceeded").header("retry-after", after.to_string())
+            }
+            Self::TooManyUntil(after) => {
+                Answer::refused(429, "API rate limit exceeded").header("retry-after", after.to_owned())
             }
             Self::Secondary(after) => {
                 let answer = Answer::refused(403, "You have exceeded a secondary rate limit.");

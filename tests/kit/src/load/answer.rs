@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use crate::app::BodySum;
 use crate::app::wire::{Framing, Head, Wire};
 
 use super::failure::{Failure, Kind};
@@ -10,11 +11,15 @@ use super::report::NO_VERSION;
 /// `100 Continue` and the like that may precede an answer; more is a server gone mad.
 const INTERIM_MAX: usize = 8;
 
-/// What counts of an answer. The body itself is read and dropped.
+/// What counts of an answer. The body itself is read, summed up where its sum is told, and dropped.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body_sum: Option<String>,
+    /// Bytes of its body.
+    pub(super) len: u64,
+    /// The checksum of its own body, as told and as it came.
+    pub(super) own_sum: Option<(String, String)>,
     /// The server will take another request on this connection.
     pub(super) reusable: bool,
 }
@@ -34,7 +39,14 @@ pub(super) fn read<R: Read>(wire: &mut Wire<R>, version: &mut Option<String>) ->
             204 | 304 => Framing::Length(0),
             _ => Framing::of(&head)?.unwrap_or(Framing::UntilClose),
         };
-        wire.body(framing, |_| {})?;
+        let told = head.get("x-answer-sum");
+        let (mut len, mut sum) = (0, BodySum::default());
+        wire.body(framing, |piece| {
+            len += piece.len() as u64;
+            if told.is_some() {
+                sum.add(piece);
+            }
+        })?;
         if wire.buffered() > 0 {
             let extra = wire.buffered();
             return Err(malformed(format!("{extra} bytes after the answer")));
@@ -42,6 +54,8 @@ pub(super) fn read<R: Read>(wire: &mut Wire<R>, version: &mut Option<String>) ->
         return Ok(Answer {
             status,
             body_sum: head.get("x-body-sum").map(str::to_owned),
+            len,
+            own_sum: told.map(|told| (told.to_owned(), sum.hex())),
             reusable: reusable && framing != Framing::UntilClose,
         });
     }

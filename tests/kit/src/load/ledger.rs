@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::outgoing::Outgoing;
-use super::report::{Bucket, FailureSample, Latency, Mix, Report, Seen, only_since};
+use super::report::{Bucket, FailureSample, Latency, Mix, PathCount, Report, Seen, only_since};
 
 const BUCKET_MS: u64 = 100;
 const SAMPLES_MAX: usize = 20;
@@ -43,6 +43,8 @@ pub(super) struct Books {
     /// In microseconds.
     latencies: Vec<u64>,
     mix: Mix,
+    /// By the number of the path, the usual one first.
+    paths: Vec<PathCount>,
 }
 
 impl Books {
@@ -67,7 +69,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(paths: Vec<String>) -> Self {
         let start = Instant::now();
         let books = Books {
             start,
@@ -85,6 +87,7 @@ impl Ledger {
             longest_gap: Duration::ZERO,
             latencies: Vec::new(),
             mix: Mix::default(),
+            paths: paths.into_iter().map(|path| PathCount { path, ..PathCount::default() }).collect(),
         };
         Self { books: Mutex::new(books), settled: Condvar::new() }
     }
@@ -93,7 +96,12 @@ impl Ledger {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the moment from which offsets count.
+    /// The moment from which offsets count.
+    pub(super) fn start(&self) -> Instant {
+        self.books().start
+    }
+
+    /// Sets that moment.
     pub(super) fn begin(&self, start: Instant) {
         let mut books = self.books();
         (books.start, books.last_ok) = (start, start);
@@ -104,6 +112,7 @@ impl Ledger {
         let mut books = self.books();
         books.sent += 1;
         books.late_max = books.late_max.max(now.saturating_duration_since(due));
+        books.paths[outgoing.path].sent += 1;
         let mix = &mut books.mix;
         *(if outgoing.post { &mut mix.post } else { &mut mix.get }) += 1;
         *(if outgoing.fresh { &mut mix.fresh } else { &mut mix.keep }) += 1;
@@ -168,6 +177,8 @@ impl Ledger {
             longest_gap_ms: ms(books.longest_gap.max(tail)),
             latency_ms: latency(books.latencies.clone()),
             mix: books.mix,
+            paths: books.paths.clone(),
+            event_streams: Vec::new(),
         }
     }
 }
@@ -194,6 +205,7 @@ impl Books {
         match settled.result {
             Ok(()) => {
                 self.ok += 1;
+                self.paths[settled.outgoing.path].ok += 1;
                 let gap = settled.done.saturating_duration_since(self.last_ok);
                 self.longest_gap = self.longest_gap.max(gap);
                 self.last_ok = self.last_ok.max(settled.done);
@@ -211,6 +223,7 @@ impl Books {
                         kind: kind.clone(),
                         method: if settled.outgoing.post { "POST" } else { "GET" },
                         fresh: settled.outgoing.fresh,
+                        path: self.paths[settled.outgoing.path].path.clone(),
                         detail: failure.detail,
                     });
                 }

@@ -5,6 +5,9 @@
 //! a body whose checksum has to come back, half GET; independently, half use a fresh connection and
 //! half a kept one.
 //!
+//! Beside the plain requests a run can have shares of slow ones and of downloads, and connections that listen to
+//! server-sent events.
+//!
 //! **Nothing is ever retried.** A proxy that closes kept connections under the next request fails requests
 //! of every client that may not repeat a POST; a client that repeats them hides it. Only a
 //! kept connection found closed *before* a byte was written is replaced, and that is counted.
@@ -14,6 +17,7 @@
 
 mod answer;
 mod config;
+mod events;
 mod failure;
 mod ledger;
 mod link;
@@ -26,6 +30,7 @@ mod running;
 mod tests;
 mod worker;
 
-pub use config::LoadConfig;
-pub use report::{Bucket, FailureSample, Latency, Mix, NO_VERSION, Report, Seen};
-pub use running::{Load, Running};
+pub use config::{LoadConfig, Share};
+pub use events::{EventStream, StreamEnd};
+pub use report::{Bucket, FailureSample, Latency, Mix, NO_VERSION, PathCount, Report, Seen};
+pub use running::{Alone, Load, Running};

@@ -2,7 +2,7 @@
 
 use crate::app::BodySum;
 
-use super::config::LoadConfig;
+use super::config::{LoadConfig, Share};
 
 /// Bodies are 1 to 4 KiB: large enough to notice a cut, small enough for one segment or three.
 const BODY_MIN: u64 = 1024;
@@ -18,6 +18,10 @@ pub(super) struct Outgoing {
     pub(super) bytes: Vec<u8>,
     /// The checksum that has to come back.
     pub(super) body_sum: Option<String>,
+    /// Which path it asks for: 0 the usual one, else that of a share, counted from 1.
+    pub(super) path: usize,
+    /// How many bytes the answer has to have, where that is known.
+    pub(super) answer_len: Option<u64>,
 }
 
 impl Outgoing {
@@ -34,10 +38,12 @@ impl Outgoing {
             true => body(&mut Random::new(!config.seed, index)),
             false => Vec::new(),
         };
+        let share = config.shares.iter().position(|share| (index + 1).is_multiple_of(share.every));
+        let (path, share) = share.map_or((0, None), |at| (at + 1, config.shares.get(at)));
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: kit-load\r\nX-Load-Index: {index}\r\n",
             if post { "POST" } else { "GET" },
-            config.path,
+            share.map_or(&config.path, |share: &Share| &share.path),
             config.host,
         );
         for (name, value) in &config.headers {
@@ -54,6 +60,8 @@ impl Outgoing {
             post,
             fresh,
             body_sum: (post && config.check_body_sum).then(|| BodySum::hex_of(&body)),
+            path,
+            answer_len: share.and_then(|share| share.bytes),
             bytes: [head.into_bytes(), body].concat(),
         }
     }
@@ -97,6 +105,7 @@ impl Random {
 mod tests {
     use std::collections::HashSet;
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use super::*;
 
@@ -112,6 +121,18 @@ mod tests {
         assert!((70..130).contains(&even_posts), "{even_posts} of 200");
         let sums: HashSet<_> = all.iter().filter_map(|o| o.body_sum.as_ref()).collect();
         assert_eq!(sums.len(), 200);
+    }
+
+    #[test]
+    fn a_share_is_one_in_so_many() {
+        let mut config = LoadConfig::new(SocketAddr::from(([127, 0, 0, 1], 1)), "h", 1);
+        config.shares = vec![Share::stream(50, 9, Duration::ZERO), Share::slow(10, Duration::from_secs(2))];
+        let all: Vec<Outgoing> = (0..100).map(|i| Outgoing::build(&config, i)).collect();
+        let count = |path| all.iter().filter(|outgoing| outgoing.path == path).count();
+        assert_eq!((count(0), count(1), count(2)), (90, 2, 8));
+        let slow = String::from_utf8_lossy(&all[9].bytes);
+        assert!(slow.contains(" /?work=2000 HTTP/1.1\r\n"), "{slow}");
+        assert_eq!((all[49].answer_len, all[9].answer_len), (Some(9), None));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::events::EventStream;
+
 /// The name under which answers without an `X-Version` header are counted: a proxy's own, usually.
 pub const NO_VERSION: &str = "none";
 
@@ -46,6 +48,21 @@ pub struct Report {
     pub latency_ms: Latency,
     /// What was sent on which kind of connection.
     pub mix: Mix,
+    /// Requests by what they asked for, the usual path first.
+    pub paths: Vec<PathCount>,
+    /// Connections to server-sent events, in the order of their ends. They are no requests in the sums above.
+    pub event_streams: Vec<EventStream>,
+}
+
+/// Requests for one path.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PathCount {
+    /// The request target.
+    pub path: String,
+    /// Begun.
+    pub sent: u64,
+    /// Answered as they should be.
+    pub ok: u64,
 }
 
 /// First and last answer of one version, in milliseconds since the start.
@@ -81,6 +98,8 @@ pub struct FailureSample {
     pub method: &'static str,
     /// Whether it had a connection of its own.
     pub fresh: bool,
+    /// What it asked for.
+    pub path: String,
     /// One line, for people.
     pub detail: String,
 }
@@ -127,6 +146,8 @@ impl Report {
             ("failed = sum of kinds", self.failed, kinds),
             ("sent = post + get", self.sent, self.mix.post + self.mix.get),
             ("sent = fresh + keep", self.sent, self.mix.fresh + self.mix.keep),
+            ("sent = sum over paths", self.sent, self.paths.iter().map(|path| path.sent).sum()),
+            ("ok = sum over paths", self.ok, self.paths.iter().map(|path| path.ok).sum()),
             ("answers = answers in the timeline", self.by_version.values().sum(), answers.sum()),
             ("failed = failed in the timeline", self.failed, buckets.map(|b| b.failed).sum()),
         ] {

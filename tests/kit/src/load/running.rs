@@ -1,11 +1,13 @@
 //! Starting and ending a run.
 
 use std::panic;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::config::LoadConfig;
+use super::events::Listeners;
 use super::ledger::Ledger;
 use super::pacer::Pacer;
 use super::pool::Pool;
@@ -16,7 +18,18 @@ use super::worker::Shared;
 #[derive(Debug)]
 pub struct Load;
 
+/// The right to load the machine; see [`Load::alone`].
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "held, never read")] MutexGuard<'static, ()>);
+
 impl Load {
+    /// Waits until no other test of this process loads the machine, and keeps others from it until the value is
+    /// dropped: two loads at once measure each other.
+    pub fn alone() -> Alone {
+        static ONE: Mutex<()> = Mutex::new(());
+        Alone(ONE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Starts sending and returns at once; the run goes on until [`Running::stop`].
     ///
     /// # Panics
@@ -37,27 +50,33 @@ impl Load {
 
     fn spawn(config: LoadConfig, length: Option<Duration>) -> Running {
         config.assert_valid();
-        let workers = config.workers;
+        let (workers, listeners) = (config.workers, config.event_streams);
+        let paths = [&config.path].into_iter().chain(config.shares.iter().map(|share| &share.path));
         let shared = Arc::new(Shared {
             pacer: Pacer::new(config.rate, config.drain_timeout),
+            ledger: Ledger::new(paths.cloned().collect()),
             config,
             pool: Pool::default(),
-            ledger: Ledger::new(),
+            listeners: Listeners::default(),
         });
         let spawn = |number| {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
                 .name(format!("load-{number}"))
                 .stack_size(256 * 1024)
-                .spawn(move || shared.work())
+                .spawn(move || match number < workers {
+                    true => shared.work(),
+                    false => shared.listen(number),
+                })
                 .expect("load: a thread for each worker")
         };
-        let workers = (0..workers).map(spawn).collect();
+        let mut threads: Vec<_> = (0..workers).map(spawn).collect();
         // All workers stand ready by now, so the first requests are not late.
         let start = Instant::now();
         shared.ledger.begin(start);
         shared.pacer.begin(start, length);
-        Running { shared, workers, start }
+        threads.extend((workers..workers + listeners).map(spawn));
+        Running { shared, threads, start }
     }
 }
 
@@ -65,7 +84,7 @@ impl Load {
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     start: Instant,
 }
 
@@ -83,6 +102,11 @@ impl Running {
     /// Requests that have failed so far.
     pub fn failed_so_far(&self) -> u64 {
         self.shared.ledger.books().failed
+    }
+
+    /// Connections to server-sent events over which at least one has come.
+    pub fn events_open(&self) -> u64 {
+        self.shared.listeners.live.load(Ordering::SeqCst)
     }
 
     /// Time since the start of the run.
@@ -108,13 +132,20 @@ impl Running {
     /// `drain_timeout + connect_timeout + response_timeout` and a little.
     pub fn stop(mut self) -> Report {
         let end = self.shared.pacer.end_now();
-        for worker in std::mem::take(&mut self.workers) {
-            if let Err(panic) = worker.join() {
-                panic::resume_unwind(panic);
-            }
-        }
+        let mut threads = std::mem::take(&mut self.threads).into_iter();
+        let workers = threads.by_ref().take(self.shared.config.workers);
+        workers.for_each(joined);
+        self.shared.listeners.close();
+        threads.for_each(joined);
         let due = self.shared.pacer.due_before(end);
-        self.shared.ledger.report(self.shared.config.rate, due, end)
+        let report = self.shared.ledger.report(self.shared.config.rate, due, end);
+        Report { event_streams: self.shared.listeners.ended(), ..report }
+    }
+}
+
+fn joined(thread: JoinHandle<()>) {
+    if let Err(panic) = thread.join() {
+        panic::resume_unwind(panic);
     }
 }
 
@@ -122,5 +153,6 @@ impl Drop for Running {
     /// A test that fails in mid-run must not leave a load behind for the next one.
     fn drop(&mut self) {
         self.shared.pacer.end_now();
+        self.shared.listeners.close();
     }
 }

@@ -8,6 +8,7 @@ use crate::app::wire::Wire;
 
 use super::answer::{self, Answer, malformed};
 use super::config::LoadConfig;
+use super::events::Listeners;
 use super::failure::{Failure, Kind};
 use super::ledger::{Ledger, Settled};
 use super::link::{self, Timed};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) pacer: Pacer,
     pub(super) pool: Pool,
     pub(super) ledger: Ledger,
+    pub(super) listeners: Listeners,
 }
 
 impl Shared {
@@ -43,6 +45,11 @@ impl Shared {
         while let Some(ticket) = self.pacer.next() {
             self.send(ticket);
         }
+    }
+
+    /// Follows server-sent events until the run is over.
+    pub(super) fn listen(&self, number: usize) {
+        self.listeners.listen(number, &self.config, || self.ledger.start());
     }
 
     fn send(&self, ticket: Ticket) {
@@ -99,6 +106,13 @@ fn judge(answer: &Answer, outgoing: &Outgoing) -> Result<(), Failure> {
         let (sent, came) = (&outgoing.body_sum, &answer.body_sum);
         let detail = format!("sent a body with checksum {sent:?}, answered {came:?}");
         return Err(Failure::new(Kind::Checksum, detail));
+    }
+    if let Some(bytes) = outgoing.answer_len {
+        let (told, came) = answer.own_sum.clone().unwrap_or_default();
+        if answer.len != bytes || told != came {
+            let detail = format!("{} of {bytes} bytes with checksum {came:?} instead of {told:?}", answer.len);
+            return Err(Failure::new(Kind::Checksum, detail));
+        }
     }
     Ok(())
 }

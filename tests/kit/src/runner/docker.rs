@@ -157,6 +157,23 @@ impl Running {
         inspected.is_ok_and(|output| output.stdout.trim() == "true")
     }
 
+    /// Runs another program in its container.
+    ///
+    /// # Errors
+    /// The container is gone.
+    pub fn exec(&self, words: &[&str]) -> Result<Output> {
+        self.machine.docker_output(&[&["exec", &self.container], words].concat())
+    }
+
+    /// The states of the container's processes, as `ps` writes them.
+    ///
+    /// # Errors
+    /// The container is gone.
+    pub fn processes(&self) -> Result<Vec<String>> {
+        let listed = self.machine.docker(&["top", &self.container, "-eo", "pid,stat"])?;
+        Ok(listed.lines().skip(1).filter_map(|line| Some(line.split_whitespace().nth(1)?.to_owned())).collect())
+    }
+
     /// Everything it said so far.
     #[must_use]
     pub fn said(&self) -> String {

@@ -3,6 +3,7 @@
 
 mod failures;
 mod server;
+mod streams;
 mod timing;
 
 use std::net::SocketAddr;

@@ -11,6 +11,7 @@ use crate::app::BodySum;
 /// A request as the server saw it.
 pub(super) struct Seen {
     pub(super) post: bool,
+    pub(super) path: String,
     pub(super) close: bool,
     pub(super) body: Vec<u8>,
 }
@@ -53,12 +54,15 @@ pub(super) struct Peer(BufReader<TcpStream>);
 impl Peer {
     /// The next request; none at the end of the connection.
     pub(super) fn request(&mut self) -> Option<Seen> {
-        let mut seen = Seen { post: false, close: false, body: Vec::new() };
+        let mut seen = Seen { post: false, path: String::new(), close: false, body: Vec::new() };
         let mut line = String::new();
         let mut length = 0;
         while line != "\r\n" {
             line.clear();
             self.0.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            if seen.path.is_empty() {
+                seen.path = line.split(' ').nth(1)?.to_owned();
+            }
             seen.post |= line.starts_with("POST ");
             seen.close |= line == "Connection: close\r\n";
             if let Some(value) = line.strip_prefix("Content-Length: ") {

@@ -1,0 +1,57 @@
+//! The engine is killed and the host restarted in every phase of a swap: the same promises, but for requests while no
+//! container is up.
+//!
+//! Only `script/torture` goes through them, for they take many minutes: a plain test run begins none of it.
+
+use kit::bed::{BedOptions, ComposeFile, EngineOptions};
+
+use super::case::{Case, Kill, each_phase};
+use super::deaths::{Deaths, torture};
+use super::ground::Ground;
+use crate::stage::{Setting, web};
+
+/// Beds with an engine of their own, side by side.
+const BEDS: usize = 2;
+
+fn ground(live_restore: bool, compose: fn(&str) -> ComposeFile) -> Ground {
+    let engine = EngineOptions { live_restore, ..EngineOptions::default() };
+    let bed = BedOptions { engine: Some(engine), ..Setting::default().bed };
+    Ground::set(Setting { bed, ..Setting::default().compose(compose) }, live_restore)
+}
+
+/// Not `unless-stopped`: to an engine that was killed, the containers that it ends at its next start are stopped on purpose.
+fn always(image: &str) -> ComposeFile {
+    ComposeFile::of(web(image).with("restart: always"))
+}
+
+fn never(image: &str) -> ComposeFile {
+    ComposeFile::of(web(image))
+}
+
+/// Those of the kinds that `script/torture` asks for; none in a plain test run.
+fn asked(cases: Vec<Case>) -> Vec<Case> {
+    let kinds = torture().map(|(_, kinds)| kinds).unwrap_or_default();
+    cases.into_iter().filter(|case| kinds.contains(&case.kind)).collect()
+}
+
+#[test]
+fn whenever_the_engine_is_killed_one_version_serves_and_nothing_is_left() {
+    let on = asked(each_phase(Kill::Engine));
+    let on = Deaths::all(on, BEDS, || ground(true, always));
+    on.report("the engine is killed, with live-restore");
+    let off = asked(each_phase(Kill::Engine));
+    let off = Deaths::all(off, BEDS, || ground(false, always));
+    off.report("the engine is killed, without live-restore");
+    on.and(off).assert_held();
+}
+
+#[test]
+fn whenever_the_host_is_restarted_the_last_stable_version_comes_up() {
+    let with = asked(each_phase(Kill::Host));
+    let with = Deaths::all(with, BEDS, || ground(false, always));
+    with.report("the host is restarted");
+    let without = asked(each_phase(Kill::Host));
+    let without = Deaths::all(without, BEDS, || ground(false, never));
+    without.report("the host is restarted, and nothing restarts the containers");
+    with.and(without).assert_held();
+}

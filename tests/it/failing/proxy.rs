@@ -1,0 +1,52 @@
+//! Traefik is down, or does not take a route file.
+
+use kit::bed::AppImage;
+
+use super::{Scene, deploy_meanwhile, new_one_runs};
+use crate::stage::Setting;
+
+/// Well-formed, but with a field that Traefik does not know: it rejects the whole folder for it.
+const WRONG: &str = "http:\n  routers:\n    theirs: {rule: \"Host(`theirs.test`)\", service: theirs, colour: red}\n";
+
+#[test]
+fn traefik_is_down() {
+    let mut scene = Scene::set(Setting::default());
+    let (v2, slow) = (scene.stage.version("v2"), scene.stage.push(&AppImage::version("v3").env("BOOT_MS", "3000")));
+    scene.stage.bed.proxy.stop().expect("stops");
+    let run = scene.stage.deploy(&v2);
+    scene.refused("down before the deployment", &run, 13, "blocked");
+    scene.stage.bed.proxy.restart().expect("starts");
+    scene.stage.wait("version 1 to serve", || scene.stage.serves("v1"));
+
+    let stage = &scene.stage;
+    let stop = || stage.bed.proxy.stop().expect("stops");
+    let run = deploy_meanwhile(stage, &slow, "the new container to run", || new_one_runs(stage), stop);
+    scene.refused("down before the switch", &run, 30, "traefik_unreachable");
+    scene.stage.bed.proxy.restart().expect("starts");
+    scene.stage.wait("version 1 to serve alone", || scene.stage.serves("v1"));
+    assert_eq!(scene.stage.containers("web").len(), 1);
+    assert_eq!(scene.stage.deploy(&v2).expect(0).result()["outcome"], "deployed");
+    insta::assert_snapshot!(scene.told);
+}
+
+#[test]
+fn traefik_refuses_the_folder() {
+    let mut scene = Scene::set(Setting::default());
+    let v2 = scene.stage.version("v2");
+    let theirs = scene.stage.bed.proxy.folder().join("theirs.yml");
+    std::fs::write(&theirs, WRONG).expect("writes");
+    let run = scene.stage.deploy(&v2);
+    scene.failed("before the route is ours", &run, 30, "adopt_failed");
+    std::fs::remove_file(&theirs).expect("removes");
+
+    let v3 = scene.stage.push(&AppImage::version("v3").mode("error-500-host"));
+    let run = scene.stage.deploy(&v3);
+    scene.failed("a version that the rehearsal refuses", &run, 30, "proof_failed");
+    assert_eq!(scene.stage.state()["routing"], "agent", "the adoption stays");
+    std::fs::write(&theirs, WRONG).expect("writes");
+    let run = scene.stage.deploy(&v2);
+    scene.failed("once the route is ours", &run, 30, "switch_failed");
+    std::fs::remove_file(&theirs).expect("removes");
+    scene.stage.deploy(&v2).expect(0);
+    insta::assert_snapshot!(scene.told);
+}

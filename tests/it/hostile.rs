@@ -1,0 +1,12 @@
+//! Text and bytes from outside, whoever sends them: harmless where they are shown, bounded in memory and time.
+
+mod door;
+mod files;
+mod github;
+mod host;
+mod log;
+mod network;
+mod registry;
+mod replies;
+mod scripted;
+mod watched;

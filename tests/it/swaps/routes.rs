@@ -1,0 +1,85 @@
+//! What stands between the caller and the containers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use kit::bed::{AppImage, ComposeFile, ComposeService};
+
+use super::{UnderLoad, seen_out, telling};
+use crate::stage::{HOST, Setting, Stage, web};
+
+/// `bob` with password `test`, and what sends it.
+const LOGIN: &str = "bob:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/";
+const SENT: &str = "Basic Ym9iOnRlc3Q=";
+
+#[test]
+fn a_stripped_prefix_added_headers_and_a_login() {
+    let setting = Setting { up: false, first: AppImage::version("v1").mode("strict-paths"), ..Setting::default() };
+    let stage = Stage::set(telling(setting.compose(|image| {
+        let web = ComposeService::new("web", image)
+            .routed(&format!("Host(`{HOST}`) && PathPrefix(`/shop`)"))
+            .label("traefik.http.routers.web.middlewares", "login,strip,headers")
+            .label("traefik.http.middlewares.login.basicauth.users", LOGIN)
+            .label("traefik.http.middlewares.strip.stripprefix.prefixes", "/shop")
+            .label("traefik.http.middlewares.headers.headers.customrequestheaders.X-From", "shop")
+            .label("traefik.http.middlewares.headers.headers.customresponseheaders.X-Shop", "open");
+        ComposeFile::of(web)
+    })));
+    stage.bed.project.up().expect("version 1 is up");
+    stage.wait("the labels to route", || stage.status("/shop/") == 401);
+    let v2 = stage.push(&AppImage::version("v2").mode("strict-paths"));
+    let load = UnderLoad::with(&stage, |config| {
+        config.path = "/shop/".to_owned();
+        config.headers = vec![("Authorization".to_owned(), SENT.to_owned())];
+    });
+    stage.deploy(&v2).expect(0);
+    seen_out(&stage, 1);
+    let report = load.finish_without_a_failure();
+    assert_eq!(report.only_version_in_last(Duration::from_secs(1)).as_deref(), Some("v2"));
+    assert_eq!(stage.status("/shop/"), 401, "the route still asks for a password");
+    let answer = stage.bed.get_with("/shop/whoami", HOST, &[("Authorization", SENT)]).expect("answers");
+    assert_eq!((answer.status, answer.header("x-shop")), (200, Some("open")));
+    let seen: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+    assert_eq!((&seen["path"], &seen["headers"]["x-from"]), (&"/whoami".into(), &"shop".into()));
+}
+
+/// Each start and each end of a container makes Traefik read its configuration anew.
+#[test]
+fn two_replicas_beside_a_container_that_dies_every_half_second() {
+    let setting = Setting { up: false, ..Setting::default() };
+    let stage = Stage::set(telling(setting.compose(|image| {
+        let other =
+            ComposeService::new("other", image).routed("Host(`other.test`)").with("healthcheck: {disable: true}");
+        ComposeFile::of(web(image).replicas(2)).and(other)
+    })));
+    for up in [["up", "-d", "--wait", "web"].as_slice(), &["up", "-d", "other"]] {
+        stage.bed.project.compose(up).expect("version 1 is up");
+    }
+    stage.wait("the labels to route", || stage.serves("v1"));
+    let other = stage.containers("other").pop().expect("a container").id;
+    let v2 = stage.version("v2");
+    let over = AtomicBool::new(false);
+    let deaths = thread::scope(|scope| {
+        let dying = scope.spawn(|| {
+            let mut deaths = 0;
+            while !over.load(Ordering::SeqCst) {
+                for (act, pause) in [("kill", 100), ("start", 400)] {
+                    stage.bed.machine.docker(&[act, &other]).expect("docker obeys");
+                    thread::sleep(Duration::from_millis(pause));
+                }
+                deaths += 1;
+            }
+            deaths
+        });
+        let load = UnderLoad::begin(&stage);
+        let run = stage.deploy(&v2);
+        seen_out(&stage, 2);
+        over.store(true, Ordering::SeqCst);
+        run.expect(0);
+        load.finish_without_a_failure();
+        dying.join().expect("no panic")
+    });
+    assert!(deaths >= 5, "{deaths}");
+    stage.assert_serves("v2");
+}
