@@ -73,6 +73,20 @@ pub struct Holder {
     /// The caller's key; absent from an older agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Counts up with every deployment of the application: a greater one is a later one. Absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+    /// When it has ended at the latest, by the limits of the phases that are still before it. Absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Holder {
+    /// `, until … at the latest`, where that is known: the end of a sentence about it.
+    #[must_use]
+    pub fn at_the_latest(&self) -> String {
+        self.until.map(|until| format!(", until {until} at the latest")).unwrap_or_default()
+    }
 }
 
 /// What is asked for.
@@ -110,6 +124,9 @@ impl Serialize for PullCredential {
 pub struct DeployRequest {
     /// The API version the caller speaks.
     pub api: u32,
+    /// The caller's own version; absent from an older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Same key = same deployment.
     pub idempotency_key: IdempotencyKey,
     /// What is asked for.
@@ -156,6 +173,12 @@ pub struct Deployment {
     /// True where this answer repeats an earlier one for the same idempotency key.
     #[serde(default)]
     pub replay: bool,
+    /// As in [`Holder::fence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+    /// The agent's version; absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
 }
 
 /// A page of a deployment's events.
@@ -167,6 +190,9 @@ pub struct Events {
     pub events: Vec<Stamped>,
     /// True once the deployment ended and this page holds its last event.
     pub done: bool,
+    /// The agent's version; absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
 }
 
 /// One release: an image that was proven to serve.
@@ -358,6 +384,9 @@ pub struct HistoryEntry {
     /// The caller's key; absent from an older agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<IdempotencyKey>,
+    /// As in [`Holder::fence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
 }
 
 /// A service's deployments, newest first.
@@ -369,4 +398,7 @@ pub struct History {
     pub entries: Vec<HistoryEntry>,
     /// Proven releases, newest first.
     pub releases: Vec<Release>,
+    /// The agent's version; absent from an older agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
 }

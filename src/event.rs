@@ -45,6 +45,9 @@ pub enum Phase {
     Retire,
     /// The previous state is restored.
     Back,
+    /// A phase of a newer version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Phase {
@@ -63,6 +66,7 @@ impl Phase {
             Self::Verify => "verify",
             Self::Retire => "retire",
             Self::Back => "back",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -135,6 +139,9 @@ pub enum DeployEvent {
         deployment: DeploymentId,
         /// What is being deployed: by digest, or the engine's image id for one that exists on the host only.
         image: String,
+        /// Counts up with every deployment of the application; absent from an older agent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<u64>,
     },
     /// A phase began.
     PhaseStarted {
@@ -233,6 +240,11 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<Stamped>(extended).map(|s| s.event).ok(),
             Some(DeployEvent::Proven { release: 2 })
+        );
+        let phase = r#"{"seq":5,"at":"2026-01-01T00:00:00Z","kind":"phase_started","phase":"teleport"}"#;
+        assert_eq!(
+            serde_json::from_str::<Stamped>(phase).map(|s| s.event).ok(),
+            Some(DeployEvent::PhaseStarted { phase: Phase::Unknown })
         );
     }
 }

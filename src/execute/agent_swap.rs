@@ -24,7 +24,8 @@ pub(super) const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish, Failure> {
     let deployment = submit(swap, cx).await?;
     // From here on the agent may be lost: whoever reports has to know that it took the deployment on.
-    cx.events.tell(DeployEvent::Accepted { deployment: deployment.id.clone(), image: deployment.image.clone() });
+    let (id, image) = (deployment.id.clone(), deployment.image.clone());
+    cx.events.tell(DeployEvent::Accepted { deployment: id, image, fence: deployment.fence });
     if deployment.replay {
         cx.events.note(format!(
             "the agent knows this idempotency key: following deployment `{}`, nothing is started anew",
@@ -40,6 +41,7 @@ pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish
 async fn submit(swap: &AgentSwap, cx: &Context<'_>) -> Result<Deployment, Failure> {
     let request = DeployRequest {
         api: API,
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         idempotency_key: cx.idempotency_key.clone(),
         want: swap.want.clone(),
         expected_revision: Some(swap.expected_revision.clone()),

@@ -52,6 +52,12 @@ impl Finish {
             Outcome::Unknown => (Kind::Stranded, Reason::Unknown),
         };
         let failure = Failure::new(self.reason.unwrap_or(reason), one_line(&self.message, SHOWN)).kind(kind);
+        if self.outcome == Outcome::Unknown && self.hint.is_none() {
+            let own = env!("CARGO_PKG_VERSION");
+            return Some(failure.hint(format!(
+                "the agent is newer than this deploy-action (version {own}) and ended it in a way that it does not know: update it, and look with `deploy-action status`"
+            )));
+        }
         Some(match &self.hint {
             Some(hint) => failure.hint(one_line(hint, SHOWN)),
             None => failure,

@@ -16,7 +16,9 @@ pub fn lines(stamped: &Stamped) -> String {
     let time = stamped.at.strftime("%H:%M:%S").to_string();
     let mut line = |text: String| out.push_str(&format!("{time}  {}\n", one_line(&text, LINE)));
     match &stamped.event {
-        DeployEvent::Accepted { deployment, image } => line(format!("accepted as deployment `{deployment}`: {image}")),
+        DeployEvent::Accepted { deployment, image, .. } => {
+            line(format!("accepted as deployment `{deployment}`: {image}"))
+        }
         DeployEvent::PhaseStarted { phase } => line(format!("{:<7} …", phase.as_str())),
         DeployEvent::PhaseFinished { phase, took_ms } => {
             line(format!("{:<7} done in {}", phase.as_str(), span(*took_ms)));

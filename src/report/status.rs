@@ -73,10 +73,11 @@ pub fn status(environment: &EnvName, status: &ServiceStatus) -> String {
     if let Some(holder) = &status.holder {
         let by = if holder.requested_by.is_empty() { "an unnamed caller" } else { &holder.requested_by };
         line(format!(
-            "  running  deployment `{}` of `{}` by {by} since {}; use no compose command until it ended",
+            "  running  deployment `{}` of `{}` by {by} since {}{}; use no compose command until it ended",
             holder.deployment,
             holder.service,
-            moment(holder.since)
+            moment(holder.since),
+            holder.until.map(|until| format!(", until {} at the latest", moment(until))).unwrap_or_default()
         ));
     }
     out

@@ -137,7 +137,7 @@ fn history_is_a_table() {
         {{"deployment":"d-1","started_at":"2026-02-01T09:00:00Z","finished_at":"2026-02-01T08:59:59Z","image":"sha256:1234","outcome":"deployed"}}]}}"#
     );
     let read: History = serde_json::from_str(&text).unwrap();
-    let none = History { api: 1, entries: vec![], releases: vec![] };
+    let none = History { api: 1, entries: vec![], releases: vec![], agent_version: None };
     let name = "staging".parse().unwrap();
     insta::assert_snapshot!(format!("{}{}", history(&name, &read), history(&name, &none)));
 }

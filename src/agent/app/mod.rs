@@ -7,19 +7,25 @@ mod submit;
 mod sweep;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::task::TaskTracker;
 
+use super::config::ServiceConfig;
 use super::facts::FactsError;
 use super::metrics::PhaseTimes;
 use super::site::Site;
-use super::store::{Accepted, AppState, EventLog, Journal, JournalError, StateError};
-use super::swap::{CancelGate, Fault, Job};
+use super::store::{Accepted, AppState, EventLog, History, Journal, JournalError, StateError, fence};
+use super::swap::{CancelGate, Fault, Job, PROXY, left};
 use crate::agent_api::{API, ApiError, Deployment, Holder, Wanted};
 use crate::clients::docker::DockerError;
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Outcome, Phase};
+
+/// What stopping and removing old containers may take beside their drain.
+const SEEN_OUT: Duration = Duration::from_secs(120);
 
 /// Why an application cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +42,8 @@ pub enum OpenError {
 #[derive(Debug, Clone)]
 struct Running {
     accepted: Accepted,
+    /// When this process took it up.
+    launched: Timestamp,
     events: EventLog,
     cancel: CancelGate,
 }
@@ -43,6 +51,7 @@ struct Running {
 #[derive(Debug)]
 struct Inner {
     state: AppState,
+    history: History,
     /// Here between deployments, with the swap during one.
     journal: Option<Journal>,
     running: Option<Running>,
@@ -77,7 +86,8 @@ impl App {
         let state = AppState::load(&site.folder)?;
         let (journal, found) = Journal::open(&site.folder)?;
         let job = Job::of(found);
-        let inner = Mutex::new(Inner { state, journal: Some(journal), running: None });
+        let history = History::open(&site.folder, state.lines());
+        let inner = Mutex::new(Inner { state, history, journal: Some(journal), running: None });
         let (site, routes, ended) = (Arc::new(site), Arc::default(), Notify::new());
         let app = Self { site, inner, routes, ended, tasks, phases };
         Ok((Arc::new(app), job))
@@ -101,23 +111,50 @@ fn deployment(
         phase,
         outcome,
         replay,
+        fence: fence(accepted),
+        agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
     }
 }
 
 fn phase_of(events: &EventLog) -> Option<Phase> {
+    phase_and_time(events).map(|(phase, _)| phase)
+}
+
+fn phase_and_time(events: &EventLog) -> Option<(Phase, Timestamp)> {
     events.after(0).0.into_iter().rev().find_map(|event| match event.event {
-        DeployEvent::PhaseStarted { phase } => Some(phase),
+        DeployEvent::PhaseStarted { phase } => Some((phase, event.at)),
         _ => None,
     })
 }
 
-fn holder(running: &Running) -> Holder {
+/// When a deployment has ended at the latest: by the limits of the phases from the one on that it is in.
+fn until(site: &Site, running: &Running) -> Option<Timestamp> {
+    let config = site.service(&running.accepted.service).cloned().unwrap_or_default();
+    let seen = phase_and_time(&running.events);
+    let lasts = left(seen.map(|(phase, _)| phase), &config, running.accepted.replicas);
+    // Before its first phase it waits for containers of the deployment before; after a restart of the agent, for Traefik.
+    let (from, waits) = match seen {
+        Some((_, at)) if at >= running.launched => (at, Duration::ZERO),
+        Some(_) => (running.launched, PROXY),
+        None => (running.launched, seen_out(&config)),
+    };
+    from.checked_add(lasts.saturating_add(waits)).ok()
+}
+
+/// Longest wait for the containers of the deployment before.
+fn seen_out(config: &ServiceConfig) -> Duration {
+    config.drain_timeout.saturating_add(SEEN_OUT)
+}
+
+fn holder(site: &Site, running: &Running) -> Holder {
     Holder {
         deployment: running.accepted.deployment.clone(),
         service: running.accepted.service.clone(),
         requested_by: running.accepted.requested_by.clone(),
         since: running.accepted.at,
         idempotency_key: Some(running.accepted.key.clone()),
+        fence: fence(&running.accepted),
+        until: until(site, running),
     }
 }
 

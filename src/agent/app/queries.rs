@@ -4,7 +4,7 @@ use super::{App, deployment, docker, holder, phase_of, refusal, unreadable};
 use crate::agent::facts::Facts;
 use crate::agent::metrics::Numbers;
 use crate::agent::store::{EventLog, ServiceState, StateError};
-use crate::agent_api::{ApiError, Deployment, HistoryEntry, Release, ServiceStatus};
+use crate::agent_api::{API, ApiError, Deployment, HistoryEntry, Release, ServiceStatus};
 use crate::domain::{DeploymentId, ImageRef, Reason, ServiceName};
 use crate::event::Stamped;
 
@@ -41,7 +41,7 @@ impl App {
         let (state, last, holder) = {
             let inner = self.inner.lock().await;
             let last = inner.state.last(service).cloned();
-            (inner.state.service(service), last, inner.running.as_ref().map(holder))
+            (inner.state.service(service), last, inner.running.as_ref().map(|running| holder(&self.site, running)))
         };
         let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
         let status = crate::agent::facts::status(&self.site, service, &state, last.as_ref(), &facts).await;
@@ -64,8 +64,24 @@ impl App {
         if let Some(running) = inner.running.as_ref().filter(|running| running.accepted.deployment == *id) {
             return Some(deployment(&self.site, &running.accepted, phase_of(&running.events), None, false));
         }
-        let (accepted, entry) = inner.state.by_id(id)?;
-        Some(deployment(&self.site, accepted, None, Some(entry.outcome), false))
+        if let Some((accepted, entry)) = inner.state.by_id(id) {
+            return Some(deployment(&self.site, accepted, None, Some(entry.outcome), false));
+        }
+        // The state has forgotten it; the history has not.
+        let line = inner.history.shown().into_iter().find(|line| line.entry.deployment == *id)?;
+        Some(Deployment {
+            api: API,
+            id: id.clone(),
+            app: self.site.app.clone(),
+            service: line.service,
+            image: line.entry.image,
+            rollback: line.entry.rollback,
+            phase: None,
+            outcome: Some(line.entry.outcome),
+            replay: false,
+            fence: line.entry.fence,
+            agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        })
     }
 
     /// A deployment's events after `seq`, waiting for one until `wait` is over.
@@ -75,7 +91,11 @@ impl App {
             match inner.running.as_ref().filter(|running| running.accepted.deployment == *id) {
                 Some(running) => running.events.clone(),
                 None => {
-                    inner.state.by_id(id)?;
+                    let known = inner.state.by_id(id).is_some()
+                        || inner.history.shown().iter().any(|line| line.entry.deployment == *id);
+                    if !known {
+                        return None;
+                    }
                     let events = EventLog::stored(&self.site.folder, id);
                     return Some((events.into_iter().filter(|event| event.seq > seq).collect(), true));
                 }
@@ -115,7 +135,13 @@ impl App {
         let inner = self.inner.lock().await;
         let mut releases = inner.state.service(service).releases;
         releases.reverse();
-        Ok((inner.state.history(service), releases))
+        let mut entries: Vec<HistoryEntry> =
+            inner.history.shown().into_iter().filter(|line| line.service == *service).map(|line| line.entry).collect();
+        entries.reverse();
+        if entries.is_empty() {
+            entries = inner.state.history(service);
+        }
+        Ok((entries, releases))
     }
 
     /// Forgets an adopted route whose labels are no longer those of the service.

@@ -56,9 +56,15 @@ impl App {
             reason = ended_reason,
             "deployment ended: {ended_message}"
         );
+        // Before the journal forgets it: repeated, it changes nothing.
+        if let Some(line) = inner.state.lines().last() {
+            inner.history.append(&line);
+        }
         let kept = keep(&inner.state, &mut journal, &self.site.folder);
         inner.journal = Some(journal);
         inner.running = None;
+        let shown = inner.history.shown().into_iter().map(|line| line.entry.deployment);
+        EventLog::forget_all_but(&self.site.folder, &shown.chain([job.accepted.deployment.clone()]).collect());
         drop(inner);
         if let Err(error) = kept {
             tracing::error!(app = %self.site.app, error, "the end of the deployment is not stored yet; tried again");

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::settle::{keep, told};
-use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, unreadable};
+use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, seen_out, unreadable};
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
-use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState};
+use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState, fence};
 use crate::agent::swap::{CancelGate, Job, Planned, Swap, members};
 use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
 use crate::clients::docker::{DockerError, RegistryLogin};
@@ -34,12 +34,16 @@ impl App {
             return Ok(known);
         }
         if let Some(running) = &inner.running {
-            let holder = holder(running);
+            let holder = holder(&self.site, running);
             return Err(ApiError {
                 code: Reason::Busy,
                 message: format!(
-                    "deployment {} of {} by {} holds the application since {}",
-                    holder.deployment, holder.service, holder.requested_by, holder.since
+                    "deployment {} of {} by {} holds the application since {}{}",
+                    holder.deployment,
+                    holder.service,
+                    holder.requested_by,
+                    holder.since,
+                    holder.at_the_latest()
                 ),
                 hint: Some("wait for it to end, then deploy again".to_owned()),
                 holder: Some(Box::new(holder)),
@@ -98,6 +102,7 @@ impl App {
             replicas,
             old: members(&facts.containers),
             serving: members(facts.running()),
+            fence: inner.state.next_fence(),
         };
         if state.releases.is_empty() {
             self.note_found(&mut inner.state, service, &facts).await.map_err(docker)?;
@@ -184,8 +189,12 @@ impl App {
             let _ = cancel.commit();
         }
         let service = job.accepted.service.clone();
-        inner.running =
-            Some(Running { accepted: job.accepted.clone(), events: events.clone(), cancel: cancel.clone() });
+        inner.running = Some(Running {
+            launched: Timestamp::now(),
+            accepted: job.accepted.clone(),
+            events: events.clone(),
+            cancel: cancel.clone(),
+        });
         tracing::info!(
             app = %self.site.app,
             %service,
@@ -199,6 +208,7 @@ impl App {
             events.emit(DeployEvent::Accepted {
                 deployment: job.accepted.deployment.clone(),
                 image: job.accepted.image_name.clone(),
+                fence: fence(&job.accepted),
             });
         }
         // One that was taken out of agent.yml leaves the override too, or `docker compose up` would make it for ever.
@@ -234,7 +244,12 @@ impl App {
                 let text = "waiting for the old containers of the deployment before to finish their requests and end";
                 swap.events.emit(DeployEvent::Note { text: text.to_owned() });
             }
-            app.wait_seen_out(&swap.service).await;
+            let seen_out = tokio::time::timeout(seen_out(&swap.config), app.wait_seen_out(&swap.service));
+            tokio::select! {
+                () = swap.cancel.cancelled() => {}
+                // Who is not out by then is counted, and seen out afterwards.
+                _ = seen_out => {}
+            }
             // What it fetches is in nobody's use until its containers exist.
             let images = app.site.images.clone().read_owned().await;
             let done = swap.run().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     AppConfig, DEFAULT_DRAIN_TIMEOUT, DEFAULT_FILE, DEFAULT_GATE_TIMEOUT, DEFAULT_KEEP_RELEASES, DEFAULT_MAX_5XX,
-    DEFAULT_VERIFY_FOR, ServiceConfig, value,
+    DEFAULT_PULL_TIMEOUT, DEFAULT_VERIFY_FOR, ServiceConfig, value,
 };
 use crate::domain::{AppName, Repository, ServiceName, parse_span};
 use crate::yaml::{Cursor, Fields, Report};
@@ -92,8 +92,17 @@ fn services(all: &Cursor<'_>, traefik: bool, report: &mut Report) -> BTreeMap<Se
 }
 
 fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<ServiceConfig> {
-    const KEYS: &[&str] =
-        &["probe", "proof", "verify_for", "drain_timeout", "gate_timeout", "max_5xx", "keep_releases", "overlap"];
+    const KEYS: &[&str] = &[
+        "probe",
+        "proof",
+        "verify_for",
+        "drain_timeout",
+        "gate_timeout",
+        "max_5xx",
+        "pull_timeout",
+        "keep_releases",
+        "overlap",
+    ];
     let fields = entry.fields_or_nothing(KEYS, &[], report)?;
     let probe = fields.optional("probe").and_then(|probe| probe.parse(report));
     let proof = fields.optional("proof").and_then(|proof| {
@@ -114,6 +123,10 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
     }
     let max_5xx =
         fields.optional("max_5xx").map_or(Some(DEFAULT_MAX_5XX), |share| share.parse_with(report, value::percent));
+    let pull_timeout = span(&fields, "pull_timeout", DEFAULT_PULL_TIMEOUT, report);
+    if let Some(entry) = fields.optional("pull_timeout").filter(|_| pull_timeout == Some(Duration::ZERO)) {
+        entry.problem(report, "an image needs time to be fetched", Some("write for example `10m`"));
+    }
     let keep_releases = match fields.optional("keep_releases") {
         Some(entry) => entry.parse_with(report, value::keep_releases),
         None => Some(DEFAULT_KEEP_RELEASES),
@@ -135,6 +148,7 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         drain_timeout: drain_timeout?,
         gate_timeout: gate_timeout?,
         max_5xx: max_5xx?,
+        pull_timeout: pull_timeout?,
         keep_releases: keep_releases?,
         overlap,
     })

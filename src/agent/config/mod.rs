@@ -53,6 +53,8 @@ pub const DEFAULT_VERIFY_FOR: Duration = Duration::from_secs(10);
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a new version may take to become healthy unless told otherwise.
 pub const DEFAULT_GATE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an image may take to be fetched unless told otherwise.
+pub const DEFAULT_PULL_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many releases keep their images on the host unless told otherwise.
 pub const DEFAULT_KEEP_RELEASES: usize = 5;
 
@@ -114,6 +116,8 @@ pub struct ServiceConfig {
     /// The share of answers with status 500 or above, in per cent, that ends the verify window. Default
     /// [`DEFAULT_MAX_5XX`]; 100 switches it off.
     pub max_5xx: u8,
+    /// How long an image may take to be fetched; more than zero. Default [`DEFAULT_PULL_TIMEOUT`].
+    pub pull_timeout: Duration,
     /// How many releases keep their images on the host, the running one included; 2 or more. Default
     /// [`DEFAULT_KEEP_RELEASES`].
     pub keep_releases: usize,
@@ -130,6 +134,7 @@ impl Default for ServiceConfig {
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             gate_timeout: DEFAULT_GATE_TIMEOUT,
             max_5xx: DEFAULT_MAX_5XX,
+            pull_timeout: DEFAULT_PULL_TIMEOUT,
             keep_releases: DEFAULT_KEEP_RELEASES,
             overlap: false,
         }

@@ -37,6 +37,7 @@ apps:
         verify_for: 0
         drain_timeout: 2m
         gate_timeout: 90s
+        pull_timeout: 20m
         keep_releases: 3
         overlap: allowed
       admin:
@@ -193,6 +194,7 @@ fn values() {
             ("verify_for: 0", "verify_for: 10"),
             ("drain_timeout: 2m", "drain_timeout: 1.5m"),
             ("gate_timeout: 90s", "gate_timeout: 0"),
+            ("pull_timeout: 20m", "pull_timeout: 0"),
             ("keep_releases: 3", "keep_releases: 1"),
             ("overlap: allowed", "overlap: true"),
             (":8081/ready", ":0/ready"),

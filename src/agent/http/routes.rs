@@ -11,6 +11,13 @@ use crate::agent::app::{App, refusal};
 use crate::agent_api::{API, ApiError, DeployRequest, Events, History, MAX_WAIT};
 use crate::domain::{AppName, DeploymentId, ImageRef, Reason, ServiceName, one_line};
 
+/// This agent's version.
+const OWN: &str = env!("CARGO_PKG_VERSION");
+
+fn version() -> Option<String> {
+    Some(OWN.to_owned())
+}
+
 /// A status and a JSON body.
 pub(super) type Answer = (StatusCode, Vec<u8>);
 
@@ -52,8 +59,8 @@ impl Routes {
             _ => {
                 let unknown = refusal(
                     Reason::BadRequest,
-                    format!("there is no {method} {}", one_line(path, 200)),
-                    "the agent and the command may be of different versions",
+                    format!("this agent (version {OWN}) has no {method} {}", one_line(path, 200)),
+                    "update the older of the two: the agent on its host, or deploy-action where it runs",
                 );
                 return json(StatusCode::NOT_FOUND, &unknown);
             }
@@ -96,7 +103,7 @@ impl Routes {
     async fn history(&self, caller: &Caller, app: &str, service: &str) -> Result<Answer, ApiError> {
         let (app, service) = self.find(caller, app, service)?;
         let (entries, releases) = app.history(&service).await?;
-        Ok(json(StatusCode::OK, &History { api: API, entries, releases }))
+        Ok(json(StatusCode::OK, &History { api: API, entries, releases, agent_version: version() }))
     }
 
     async fn submit(&self, caller: &Caller, app: &str, service: &str, body: &[u8]) -> Result<Answer, ApiError> {
@@ -136,7 +143,7 @@ impl Routes {
         let number = |name| parameter(query, name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
         let wait = Duration::from_secs(number("wait").min(MAX_WAIT));
         let (events, done) = app.events(&id, number("after"), wait).await.unwrap_or_default();
-        Ok(json(StatusCode::OK, &Events { api: API, events, done }))
+        Ok(json(StatusCode::OK, &Events { api: API, events, done, agent_version: version() }))
     }
 
     async fn cancel(&self, caller: &Caller, id: &str) -> Result<Answer, ApiError> {
@@ -160,28 +167,35 @@ pub fn read_request(body: &[u8]) -> Result<DeployRequest, ApiError> {
     #[derive(serde::Deserialize)]
     struct Version {
         api: u32,
+        #[serde(default)]
+        version: Option<String>,
     }
-    let bad = |error: serde_json::Error| {
+    let bad = |error: serde_json::Error, caller: Option<&str>| {
+        let caller = caller.map(|version| format!(" of deploy-action {}", one_line(version, 40))).unwrap_or_default();
         refusal(
             Reason::BadRequest,
             // It may repeat what is in the body.
-            format!("the body cannot be read: {}", one_line(&error.to_string(), 300)),
-            "the agent and the command may be of different versions",
+            format!(
+                "the body{caller} cannot be read by this agent (version {OWN}): {}",
+                one_line(&error.to_string(), 300)
+            ),
+            "update the older of the two: the agent on its host, or deploy-action where it runs",
         )
     };
-    let version: Version = serde_json::from_slice(body).map_err(bad)?;
+    let version: Version = serde_json::from_slice(body).map_err(|error| bad(error, None))?;
+    let caller = version.version.as_deref();
     if version.api > API {
         return Err(refusal(
             Reason::ApiTooNew,
             format!(
-                "the request speaks api {}, this agent (version {}) speaks {API}",
+                "the request{} speaks api {}, this agent (version {OWN}) speaks {API}",
+                caller.map(|version| format!(" of deploy-action {}", one_line(version, 40))).unwrap_or_default(),
                 version.api,
-                env!("CARGO_PKG_VERSION")
             ),
             "update the agent on the host",
         ));
     }
-    serde_json::from_slice(body).map_err(bad)
+    serde_json::from_slice(body).map_err(|error| bad(error, caller))
 }
 
 /// A query parameter, percent-decoded.

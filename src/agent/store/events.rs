@@ -1,5 +1,6 @@
 //! The event stream of one deployment: appended to a file so that it outlives the agent, kept in memory for readers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,9 +12,6 @@ use tokio::sync::watch;
 
 use crate::domain::DeploymentId;
 use crate::event::{DeployEvent, Stamped};
-
-/// Streams kept on disk per application.
-const KEPT: usize = 20;
 
 /// A stream that several readers may follow. A failure to write the file is logged and changes nothing: events report,
 /// the journal decides.
@@ -35,10 +33,15 @@ impl EventLog {
     pub fn open(folder: &Path, id: &DeploymentId) -> Self {
         let path = path_of(folder, id);
         let events = read(&path);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).and_then(|mut file| {
+            // What a crash left of a line must not swallow the next one.
+            if fs::read(&path)?.last().is_some_and(|last| *last != b'\n') {
+                file.write_all(b"\n")?;
+            }
+            Ok(file)
+        });
         let file = file.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "events are not kept")).ok();
-        forget_oldest(folder);
-        let (grown, _) = watch::channel(events.len() as u64);
+        let (grown, _) = watch::channel(events.last().map_or(0, |last: &Stamped| last.seq));
         Self { inner: Arc::new(Mutex::new(Inner { events, file })), grown: Arc::new(grown) }
     }
 
@@ -48,10 +51,23 @@ impl EventLog {
         read(&path_of(folder, id))
     }
 
+    /// Removes the streams of all other deployments than these.
+    pub fn forget_all_but(folder: &Path, known: &BTreeSet<DeploymentId>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.strip_prefix("events-")?.strip_suffix(".jsonl"));
+            if id.is_some_and(|id| !known.iter().any(|known| known.as_str() == id)) {
+                // Tried again with the next deployment.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Appends an event.
     pub fn emit(&self, event: DeployEvent) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamped = Stamped { seq: inner.events.len() as u64 + 1, at: Timestamp::now(), event };
+        let stamped = Stamped { seq: inner.events.last().map_or(0, |last| last.seq) + 1, at: Timestamp::now(), event };
         if let (Some(file), Ok(mut line)) = (inner.file.as_mut(), serde_json::to_vec(&stamped)) {
             line.push(b'\n');
             if let Err(error) = file.write_all(&line) {
@@ -59,7 +75,7 @@ impl EventLog {
             }
         }
         inner.events.push(stamped);
-        let count = inner.events.len() as u64;
+        let count = inner.events.last().map_or(0, |last| last.seq);
         drop(inner);
         self.grown.send_replace(count);
     }
@@ -91,21 +107,6 @@ fn read(path: &Path) -> Vec<Stamped> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn forget_oldest(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut streams: Vec<(std::time::SystemTime, PathBuf)> = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("events-"))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    streams.sort();
-    let surplus = streams.len().saturating_sub(KEPT);
-    for (_, path) in streams.into_iter().take(surplus) {
-        // Tried again with the next deployment.
-        let _ = fs::remove_file(path);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +123,24 @@ mod tests {
         let (events, done) = again.after(1);
         assert_eq!((events.len(), events[0].seq, done), (1, 2, false));
         assert_eq!(EventLog::stored(folder.path(), &id).len(), 2);
+        // Half a line of a crash is lost, and nothing else.
+        let path = path_of(folder.path(), &id);
+        let text = fs::read_to_string(&path).expect("reads");
+        fs::write(&path, &text[..text.len() - 9]).expect("writes");
+        EventLog::open(folder.path(), &id).emit(note("three"));
+        let kept: Vec<u64> = EventLog::stored(folder.path(), &id).iter().map(|event| event.seq).collect();
+        assert_eq!(kept, [1, 2]);
+    }
+
+    #[test]
+    fn streams_that_nobody_can_ask_for_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ids: Vec<DeploymentId> = ["d-1", "d-2", "d-3"].iter().map(|id| id.parse().expect("an id")).collect();
+        for id in &ids {
+            EventLog::open(folder.path(), id).emit(DeployEvent::Switched);
+        }
+        EventLog::forget_all_but(folder.path(), &ids[1..].iter().cloned().collect());
+        let left: Vec<usize> = ids.iter().map(|id| EventLog::stored(folder.path(), id).len()).collect();
+        assert_eq!(left, [0, 1, 1]);
     }
 }

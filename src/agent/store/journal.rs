@@ -205,6 +205,7 @@ mod tests {
             old: Vec::new(),
             serving: Vec::new(),
             replicas: 1,
+            fence: 1,
         };
         vec![
             Record::Accepted { accepted: Box::new(accepted) },

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod events;
+mod history;
 mod journal;
 mod lock;
 mod record;
@@ -10,7 +11,8 @@ mod state;
 
 pub use atomic::{remove_file, write_atomic};
 pub use events::EventLog;
+pub use history::{History, Line};
 pub use journal::{Found, Journal, JournalError};
 pub use lock::Lock;
 pub use record::{Accepted, Ended, Member, Point, Record};
-pub use state::{AppState, CompiledRoute, RouteService, ServiceState, StateError};
+pub use state::{AppState, CompiledRoute, RouteService, ServiceState, StateError, fence};

@@ -42,6 +42,9 @@ pub struct Accepted {
     pub serving: Vec<Member>,
     /// How many containers the new release gets.
     pub replicas: u64,
+    /// Greater than that of every earlier deployment of the application; 0 from an older agent.
+    #[serde(default)]
+    pub fence: u64,
 }
 
 /// How it ended, as history keeps it.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::atomic::write_atomic;
+use super::history::Line;
 use super::record::{Accepted, Ended, Member};
 use crate::agent_api::{HistoryEntry, Release};
 use crate::domain::{DeploymentId, IdempotencyKey, ServiceName};
@@ -86,6 +87,9 @@ pub struct AppState {
     /// Ended deployments, oldest first.
     #[serde(default)]
     past: Vec<Past>,
+    /// The greatest fence of a deployment that ended.
+    #[serde(default)]
+    fence: u64,
     /// How many deployments ever ended, by the word of their outcome.
     #[serde(default)]
     ended: BTreeMap<ServiceName, BTreeMap<String, u64>>,
@@ -117,7 +121,7 @@ pub enum StateError {
 
 impl Default for AppState {
     fn default() -> Self {
-        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new(), ended: BTreeMap::new() }
+        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new(), fence: 0, ended: BTreeMap::new() }
     }
 }
 
@@ -178,6 +182,7 @@ impl AppState {
         if self.past.iter().any(|past| past.accepted.deployment == accepted.deployment) {
             return;
         }
+        self.fence = self.fence.max(accepted.fence);
         let entry = HistoryEntry {
             deployment: accepted.deployment.clone(),
             started_at: accepted.at,
@@ -189,6 +194,7 @@ impl AppState {
             release: release.filter(|_| ended.outcome == Outcome::Deployed),
             requested_by: accepted.requested_by.clone(),
             idempotency_key: Some(accepted.key.clone()),
+            fence: fence(accepted),
         };
         self.count(&accepted.service, ended.outcome);
         self.past.push(Past {
@@ -201,6 +207,17 @@ impl AppState {
         });
         let surplus = self.past.len().saturating_sub(HISTORY);
         self.past.drain(..surplus);
+    }
+
+    /// The ended deployments as history keeps them, oldest first.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = Line> {
+        self.past.iter().map(|past| Line::new(past.service.clone(), past.entry.clone(), past.message.clone()))
+    }
+
+    /// The fence of the next deployment.
+    #[must_use]
+    pub const fn next_fence(&self) -> u64 {
+        self.fence + 1
     }
 
     /// The ended deployment with this key.
@@ -252,6 +269,12 @@ impl AppState {
     pub fn history(&self, service: &ServiceName) -> Vec<HistoryEntry> {
         self.past.iter().rev().filter(|past| past.service == *service).map(|past| past.entry.clone()).collect()
     }
+}
+
+/// A deployment's fence; none for one that an older agent took on.
+#[must_use]
+pub fn fence(accepted: &Accepted) -> Option<u64> {
+    Some(accepted.fence).filter(|fence| *fence > 0)
 }
 
 impl ServiceState {

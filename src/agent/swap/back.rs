@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::lease::bounded;
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, insist, withdraw};
 use crate::agent::store::{Ended, Record, remove_file};
@@ -32,7 +33,8 @@ impl Swap {
             // The way back is taken from what is there, so it can be taken without its record.
             tracing::error!(error = %fault.message, "going back is not journaled");
         }
-        match self.undo_with_engine().await {
+        let limit = self.limit(Phase::Back);
+        match bounded(Phase::Back, limit, None, self.undo_with_engine()).await {
             Ok(()) => {
                 self.end(Phase::Back, began);
                 Ended { at: jiff::Timestamp::now(), ..ended }

@@ -30,6 +30,12 @@ impl CancelGate {
         *committed
     }
 
+    /// True once it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
     /// Ends when it is cancelled.
     pub async fn cancelled(&self) {
         self.token.cancelled().await;

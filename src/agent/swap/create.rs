@@ -13,12 +13,16 @@ use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
 use crate::event::Phase;
 
-/// Longest pull.
-const PULL: Duration = Duration::from_secs(600);
+/// How long a call of compose may still go on after somebody cancelled: dropped in the middle, it may leave a container
+/// that nobody knows.
+const LET_GO: Duration = Duration::from_secs(4);
+/// Longest wait until no container appears any more after a call of compose was ended.
+const QUIET: Duration = Duration::from_secs(5);
 
 fn compose_fault(error: ComposeError) -> Fault {
+    let reason = if matches!(error, ComposeError::TimedOut(_)) { Reason::TimedOut } else { Reason::ComposeFailed };
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    Fault::new(Reason::ComposeFailed, format!("{error}{source}"))
+    Fault::new(reason, format!("{error}{source}"))
         .hint("run the same command in the project's folder on the host to see more")
 }
 
@@ -47,21 +51,20 @@ impl Swap {
             .hint("deploy an image from a registry"));
         };
         self.has_room(image).await?;
-        let pulled = tokio::time::timeout(PULL, self.site.engine.pull(image, self.credential.as_ref())).await;
+        let pulled = self.site.engine.pull(image, self.credential.as_ref()).await;
         let failed = |why: String, hint: String| {
             Fault::new(Reason::PullFailed, format!("{image} could not be pulled: {why}")).hint(hint)
         };
         match pulled {
-            Err(_) => Err(failed(format!("it took longer than {} s", PULL.as_secs()), "check the host's connection to the registry".to_owned())),
-            Ok(Err(DockerError::Unavailable { why, .. })) => Err(failed(why, "check the Docker Engine on the host".to_owned())),
-            Ok(Err(error)) if tells_full(&error.to_string()) => {
+            Err(DockerError::Unavailable { why, .. }) => Err(failed(why, "check the Docker Engine on the host".to_owned())),
+            Err(error) if tells_full(&error.to_string()) => {
                 Err(self.told_full(failed(error.to_string(), String::new()), Some(image)).await)
             }
-            Ok(Err(error)) => Err(failed(
+            Err(error) => Err(failed(
                 error.to_string(),
                 "check that the digest was pushed to this repository, and that the registry's user name and password are given where it needs them".to_owned(),
             )),
-            Ok(Ok(())) => match self.site.engine.image(name).await? {
+            Ok(()) => match self.site.engine.image(name).await? {
                 Some(image) => Ok(image.id),
                 None => Err(failed("the engine does not know it afterwards".to_owned(), "look at the engine's log".to_owned())),
             },
@@ -85,11 +88,11 @@ impl Swap {
         self.record(Record::Creating)?;
         self.site.compose.write_candidate(&images).map_err(compose_fault)?;
         let total = before.len() as u64 + self.job.accepted.replicas;
-        let created = self.site.compose.create(&self.service, total, &self.site.lock);
+        let created = self.create_containers(total);
         let hash = self.site.compose.hash(With::Candidate, &self.service);
         let (created, hash) = tokio::join!(created, hash);
-        if let Err(error) = created {
-            return Err(self.told_full(compose_fault(error), None).await);
+        if let Err(fault) = created {
+            return Err(self.told_full(fault, None).await);
         }
         let hash = hash.map_err(compose_fault)?;
         let after = self.site.engine.service_containers(&project, self.service.as_str()).await?;
@@ -118,6 +121,48 @@ impl Swap {
         self.record(Record::Created { new: members(&new), config_hash: hash })?;
         self.end(Phase::Create, began);
         Ok(())
+    }
+
+    /// Lets compose make the containers. A cancellation waits for that a moment, then ends it.
+    async fn create_containers(&self, total: u64) -> Result<(), Fault> {
+        let created = {
+            let mut call = std::pin::pin!(self.site.compose.create(&self.service, total, &self.site.lock));
+            tokio::select! {
+                created = &mut call => Some(created),
+                () = self.cancel.cancelled() => tokio::time::timeout(LET_GO, call).await.ok(),
+            }
+        };
+        match created {
+            Some(Ok(())) if self.cancel.is_cancelled() => Err(Fault::cancelled()),
+            Some(Ok(())) => Ok(()),
+            Some(Err(error @ ComposeError::TimedOut(_))) => {
+                self.quiet().await;
+                Err(compose_fault(error))
+            }
+            Some(Err(error)) => Err(compose_fault(error)),
+            None => {
+                self.quiet().await;
+                Err(Fault::cancelled())
+            }
+        }
+    }
+
+    /// Waits until the engine has done what a call of compose that was ended had asked it for.
+    async fn quiet(&self) {
+        let until = tokio::time::Instant::now() + QUIET;
+        let count = async || {
+            let found = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await;
+            found.ok().map(|containers| containers.len())
+        };
+        let mut before = count().await;
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(super::LOOK * 5).await;
+            let now = count().await;
+            if now.is_some() && now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// The route that a new container's labels ask for, where they are not those that the route was made from.

@@ -167,6 +167,7 @@ mod tests {
             old: Vec::new(),
             serving: Vec::new(),
             replicas: 1,
+            fence: 1,
         };
         Record::Accepted { accepted: Box::new(accepted) }
     }

@@ -10,6 +10,7 @@ mod disk;
 mod drain;
 mod gate;
 mod job;
+mod lease;
 mod planned;
 mod prove;
 mod switch;
@@ -35,11 +36,13 @@ pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
 pub use job::Job;
+use lease::bounded;
+pub use lease::left;
 pub use planned::Planned;
 pub use prove::Rehearsal;
 
 /// How long a resumed swap waits for Traefik.
-const PROXY: Duration = Duration::from_secs(45);
+pub const PROXY: Duration = Duration::from_secs(45);
 /// Time between two looks for it.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -57,6 +60,10 @@ pub struct Fault {
 impl Fault {
     fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), hint: None }
+    }
+
+    fn cancelled() -> Self {
+        Self::new(Reason::Cancelled, "cancelled before the new version got any traffic")
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -191,13 +198,16 @@ impl Swap {
             return Err(Fault::new(Reason::Interrupted, format!("the agent was stopped {moment}")).hint("deploy again"));
         }
         if !self.job.switched {
-            self.adopt().await?;
-            self.pull().await?;
-            self.create().await?;
-            self.start().await?;
-            self.gate().await?;
-            self.rehearse().await?;
-            self.switch().await?;
+            let gate = self.cancel.clone();
+            let cancel = Some(&gate);
+            bounded(Phase::Adopt, self.limit(Phase::Adopt), cancel, self.adopt()).await?;
+            bounded(Phase::Pull, self.limit(Phase::Pull), cancel, self.pull()).await?;
+            // A call of compose is not dropped in the middle.
+            bounded(Phase::Create, self.limit(Phase::Create), None, self.create()).await?;
+            bounded(Phase::Start, self.limit(Phase::Start), cancel, self.start()).await?;
+            bounded(Phase::Gate, self.limit(Phase::Gate), cancel, self.gate()).await?;
+            bounded(Phase::Rehearse, self.limit(Phase::Rehearse), cancel, self.rehearse()).await?;
+            bounded(Phase::Switch, self.limit(Phase::Switch), cancel, self.switch()).await?;
         } else {
             self.still_here().await?;
         }
@@ -205,7 +215,7 @@ impl Swap {
         self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
-            self.prove().await?;
+            bounded(Phase::Prove, self.limit(Phase::Prove), None, self.prove()).await?;
         }
         if self.job.adopting {
             // The agent died between the records of a first switch.
@@ -213,10 +223,11 @@ impl Swap {
         }
         self.promote().await?;
         if !self.job.retiring {
-            self.verify().await?;
+            bounded(Phase::Verify, self.limit(Phase::Verify), None, self.verify()).await?;
         }
         self.record(Record::Retiring)?;
-        self.see_out().await;
+        // Who is not out by then is seen out after the end.
+        let _ = tokio::time::timeout(self.limit(Phase::Retire), self.see_out()).await;
         Ok(())
     }
 
@@ -263,6 +274,10 @@ impl Swap {
             hint: fault.hint.clone(),
             at: Timestamp::now(),
         }
+    }
+
+    fn limit(&self, phase: Phase) -> Duration {
+        lease::limit(phase, &self.config, self.job.accepted.replicas)
     }
 
     /// Journals a record and takes it into the job.
@@ -316,7 +331,7 @@ impl Swap {
     async fn cancellable<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         tokio::select! {
             result = work => result,
-            () = self.cancel.cancelled() => Err(Fault::new(Reason::Cancelled, "cancelled before the new version got any traffic")),
+            () = self.cancel.cancelled() => Err(Fault::cancelled()),
         }
     }
 

@@ -130,6 +130,8 @@ mod tests {
             phase: None,
             outcome,
             replay: false,
+            fence: None,
+            agent_version: None,
         })
     }
 

@@ -26,6 +26,20 @@ pub(super) struct Answer {
 #[derive(Deserialize)]
 struct Version {
     api: u32,
+    #[serde(default)]
+    agent_version: Option<String>,
+}
+
+/// This program's version.
+const OWN: &str = env!("CARGO_PKG_VERSION");
+
+impl Version {
+    /// The agent's version as a sentence has it; an older agent does not tell it.
+    fn of_agent(&self) -> String {
+        self.agent_version
+            .as_deref()
+            .map_or_else(|| "an older version".to_owned(), |v| format!("version {}", one_line(v, 40)))
+    }
 }
 
 impl Answer {
@@ -40,16 +54,31 @@ impl Answer {
             return Err(self.refusal());
         }
         let read = serde_json::from_slice::<Version>(&self.body);
-        if let Ok(Version { api }) = read
-            && api > API
-        {
+        let version = read.map_err(|error| self.unreadable(&error))?;
+        if version.api > API {
+            let (api, told) = (version.api, version.agent_version.is_some());
+            let agent = if told { format!(" ({})", version.of_agent()) } else { String::new() };
             return Err(Failure::new(
                 Reason::ApiTooNew,
-                format!("the agent at `{}` speaks API version {api}, this deploy-action speaks {API}", self.url),
+                format!(
+                    "the agent at `{}`{agent} speaks API version {api}, this deploy-action (version {OWN}) speaks {API}",
+                    self.url
+                ),
             )
             .hint("use the version of deploy-action that the agent has, or a newer one"));
         }
-        read.and_then(|_| serde_json::from_slice(&self.body)).map_err(|error| self.unreadable(&error))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Failure::new(
+                Reason::ApiTooNew,
+                format!(
+                    "the agent at `{}` ({}) answers something that this deploy-action (version {OWN}) does not understand",
+                    self.url,
+                    version.of_agent()
+                ),
+            )
+            .because(one_line(&error.to_string(), SHOWN))
+            .hint("update the older of the two: the agent on its host, or deploy-action where it runs")
+        })
     }
 
     fn unreadable(&self, error: &serde_json::Error) -> Failure {
@@ -110,7 +139,7 @@ fn refused(error: &ApiError, status: StatusCode) -> Failure {
     let mut failure = Failure::new(error.code, one_line(&error.message, SHOWN)).kind(kind);
     let holder = error.holder.as_ref().map(|holder| {
         format!(
-            "deployment `{}` of service `{}` by {} has been running since {}",
+            "deployment `{}` of service `{}` by {} has been running since {}{}",
             holder.deployment,
             holder.service,
             if holder.requested_by.is_empty() {
@@ -119,6 +148,7 @@ fn refused(error: &ApiError, status: StatusCode) -> Failure {
                 one_line(&holder.requested_by, 100)
             },
             holder.since,
+            holder.at_the_latest(),
         )
     });
     if let Some(holder) = holder {

@@ -139,6 +139,7 @@ async fn a_submission_is_repeated_with_the_same_idempotency_key() {
     let agent = Agent::scripted(vec![Reply::Drop, deployment()]).await;
     let request = DeployRequest {
         api: API,
+        version: None,
         idempotency_key: "key-12345".parse().unwrap(),
         want: Wanted::Rollback,
         expected_revision: Some("r1".into()),

@@ -53,7 +53,7 @@ fn story(events: Vec<DeployEvent>) -> Story {
 }
 
 fn accepted() -> DeployEvent {
-    DeployEvent::Accepted { deployment: "d-1".parse().unwrap(), image: IMAGE.to_owned() }
+    DeployEvent::Accepted { deployment: "d-1".parse().unwrap(), image: IMAGE.to_owned(), fence: None }
 }
 
 fn finished(outcome: Outcome, release: u64, image: &str) -> DeployEvent {

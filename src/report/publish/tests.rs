@@ -29,7 +29,7 @@ fn stamped(event: DeployEvent) -> Stamped {
 }
 
 fn events(outcome: Outcome) -> Vec<Stamped> {
-    let accepted = DeployEvent::Accepted { deployment: "d-1".parse().unwrap(), image: "web".to_owned() };
+    let accepted = DeployEvent::Accepted { deployment: "d-1".parse().unwrap(), image: "web".to_owned(), fence: None };
     let gate = DeployEvent::PhaseFinished { phase: Phase::Gate, took_ms: 1 };
     let finished = DeployEvent::Finished {
         outcome,

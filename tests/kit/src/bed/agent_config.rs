@@ -17,6 +17,8 @@ pub struct AgentService {
     pub drain_timeout: String,
     /// Default `15s`.
     pub gate_timeout: String,
+    /// Default none: ten minutes.
+    pub pull_timeout: String,
     /// Default none: five.
     pub keep_releases: String,
     /// `allowed` or nothing.
@@ -33,6 +35,7 @@ impl AgentService {
             verify_for: "1s".to_owned(),
             drain_timeout: "5s".to_owned(),
             gate_timeout: "15s".to_owned(),
+            pull_timeout: String::new(),
             keep_releases: String::new(),
             overlap: String::new(),
         }
@@ -46,6 +49,7 @@ impl AgentService {
             ("verify_for", &self.verify_for),
             ("drain_timeout", &self.drain_timeout),
             ("gate_timeout", &self.gate_timeout),
+            ("pull_timeout", &self.pull_timeout),
             ("keep_releases", &self.keep_releases),
             ("overlap", &self.overlap),
         ] {
