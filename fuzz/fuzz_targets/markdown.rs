@@ -30,6 +30,8 @@ fn shape(markdown: &str) -> (Vec<String>, String) {
         match &node.data.borrow().value {
             NodeValue::Text(found) => text.push_str(found),
             NodeValue::SoftBreak => kinds.push("break".to_owned()),
+            // Ours: it parts an address and shows nothing.
+            NodeValue::HtmlInline(element) if element == "<wbr>" => {}
             NodeValue::HtmlInline(element) => kinds.push(element.clone()),
             NodeValue::HtmlBlock(block) => kinds.push(block.literal.clone()),
             NodeValue::Link(link) => kinds.push(format!("link to {}", link.url)),

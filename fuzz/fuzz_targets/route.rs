@@ -36,7 +36,7 @@ fuzz_target!(|text: &str| {
                 let service = router["service"].as_str().expect("a router has a service");
                 assert!(route.services.contains_key(service), "{service}");
             }
-            let _ = (collisions(&view, &route), differences(&view, &route));
+            let _ = (collisions(&view, &route, None), differences(&view, &route));
         }
         Ok(None) => {}
         Err(blockers) => assert!(!blockers.is_empty()),
