@@ -62,8 +62,7 @@ fn on_the_newest_engine() {
 
 /// As Engine 29 is without a word in its configuration.
 fn containerds() -> EngineOptions {
-    let daemon = serde_json::Map::from_iter([("min-api-version".to_owned(), json!("1.44"))]);
-    EngineOptions { newest: true, containerd_store: true, daemon, ..EngineOptions::default() }
+    EngineOptions { newest: true, containerd_store: true, oldest_api: Some("1.44"), ..EngineOptions::default() }
 }
 
 #[test]

@@ -49,8 +49,8 @@ pub struct EngineOptions {
     pub disk: Option<String>,
     /// Whether images are in containerd's store instead of the engine's own. Engine 24 or newer.
     pub containerd_store: bool,
-    /// Further members of `daemon.json`.
-    pub daemon: serde_json::Map<String, serde_json::Value>,
+    /// The oldest version of its API that it speaks. Default: what it speaks by itself.
+    pub oldest_api: Option<&'static str>,
 }
 
 /// A running engine. Dropped, it is gone.
@@ -58,6 +58,7 @@ pub struct EngineOptions {
 pub struct Engine {
     machine: Machine,
     dir: PathBuf,
+    oldest_api: Option<&'static str>,
     holder: Process,
     containerd: Process,
     daemon: Option<Process>,
@@ -88,13 +89,11 @@ impl Engine {
         if options.containerd_store {
             config["features"] = serde_json::json!({"containerd-snapshotter": true});
         }
-        if let Some(members) = config.as_object_mut() {
-            members.extend(options.daemon.clone());
-        }
         let file = folder.join("daemon.json");
         fs::write(&file, config.to_string()).map_err(|error| BedError::file(&file, &error))?;
         let inside = Inside::of(holder.id())?;
-        let mut engine = Self { machine, dir: dir.to_owned(), holder, containerd, daemon: None, _inside: inside };
+        let (oldest_api, dir) = (options.oldest_api, dir.to_owned());
+        let mut engine = Self { machine, dir, oldest_api, holder, containerd, daemon: None, _inside: inside };
         engine.start()?;
         Ok(engine)
     }
@@ -150,6 +149,9 @@ impl Engine {
         let _ = fs::remove_file(folder.join("docker.pid"));
         let mut command = within(&self.machine, &self.holder, "dockerd");
         command.arg("--config-file").arg(folder.join("daemon.json"));
+        if let Some(version) = self.oldest_api {
+            command.env("DOCKER_MIN_API_VERSION", version);
+        }
         let mut daemon = Process::start(&mut command, &self.dir, "dockerd")?;
         wait_for_some("the engine to answer", START, || {
             if let Some(code) = daemon.ended(Duration::ZERO)? {
