@@ -16,7 +16,6 @@ mod failing;
 mod hostile;
 mod image;
 mod labels;
-mod lease;
 mod metrics;
 mod proof;
 mod race;
