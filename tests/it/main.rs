@@ -16,6 +16,7 @@ mod failing;
 mod hostile;
 mod image;
 mod labels;
+mod lease;
 mod metrics;
 mod proof;
 mod race;
