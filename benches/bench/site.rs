@@ -65,6 +65,7 @@ impl Site {
         let service: ServiceName = "web".parse().expect("a name");
         let request = DeployRequest {
             api: API,
+            version: None,
             idempotency_key: format!("bench-{}", jiff::Timestamp::now().as_nanosecond()).parse().expect("a key"),
             want: Wanted::Image(image.parse().expect("an image")),
             expected_revision: None,
