@@ -50,7 +50,8 @@ fn whoever_is_not_reached_is_named_in_time() {
     let dir = tempfile::tempdir().expect("a folder");
     let server = TokenServer::start(&machine, dir.path(), "bob", "s3cret").expect("a key");
     // Its certificate is nobody's that this machine trusts.
-    let strange = Registry::with_tls(&machine, dir.path(), &server).expect("a registry").address().to_string();
+    let registry = Registry::with_tls(&machine, dir.path(), &server).expect("a registry");
+    let strange = registry.address().to_string();
 
     for (host, code, why) in [
         ("nowhere.invalid", 13, "its name cannot be resolved"),
