@@ -107,7 +107,8 @@ fn a_version_that_is_not_proven_behind_them_leaves_the_old_ones() {
     let load = UnderLoad::begin(&stage);
     let run = stage.deploy(&v3).expect(30);
     assert_eq!(load.finish_without_a_failure().count_version("v3"), 0);
-    assert_eq!(run.reason(), "proof_failed", "{}", run.shown());
+    assert_eq!(run.reason(), "switch_failed", "{}", run.shown());
+    assert!(run.result()["message"].as_str().is_some_and(|text| text.contains("nowhere@docker")), "{}", run.shown());
     stage.assert_serves("v2");
     assert_eq!(stage.containers("web").len(), 1);
     no_proof_left(&stage);

@@ -43,7 +43,7 @@ impl App {
             let last = inner.state.last(service).cloned();
             (inner.state.service(service), last, inner.running.as_ref().map(|running| holder(&self.site, running)))
         };
-        let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
+        let facts = Box::pin(Facts::gather(&self.site, service, &state)).await.map_err(unreadable)?;
         let status = crate::agent::facts::status(&self.site, service, &state, last.as_ref(), &facts).await;
         let mut status = status.map_err(docker)?;
         status.holder = holder;

@@ -146,7 +146,7 @@ impl App {
     async fn retire(&self, service: &ServiceName, until: Option<Instant>) {
         let state = self.service_state(service).await;
         let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
-        let proxy = match Facts::gather(&self.site, service, &state).await {
+        let proxy = match Box::pin(Facts::gather(&self.site, service, &state)).await {
             Ok(facts) => facts.proxy.map(|proxy| proxy.addresses()).unwrap_or_default(),
             Err(_) => Vec::new(),
         };

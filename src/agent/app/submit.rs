@@ -65,7 +65,7 @@ impl App {
         }
         let state = inner.state.service(service);
         let stamp = self.site.compose.stamp();
-        let facts = Facts::gather(&self.site, service, &state).await.map_err(unreadable)?;
+        let facts = Box::pin(Facts::gather(&self.site, service, &state)).await.map_err(unreadable)?;
         let seen = revision(&facts, &state, inner.state.last(service));
         if request.expected_revision.as_ref().is_some_and(|expected| *expected != seen) {
             return Err(refusal(

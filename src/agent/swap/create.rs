@@ -198,7 +198,7 @@ impl Swap {
             if !self.may_prepare() || self.serving().await?.is_empty() {
                 return Ok(None);
             }
-            self.cancellable(self.prepare_rehearsal()).await.map(Some)
+            self.cancellable(Box::pin(self.prepare_rehearsal())).await.map(Some)
         };
         let (started, prepared) = tokio::join!(self.start_new(), prepared);
         started?;

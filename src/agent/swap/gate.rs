@@ -78,7 +78,7 @@ pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, pa
 impl Swap {
     pub(super) async fn gate(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Gate);
-        let facts = self.around().await?;
+        let facts = Box::pin(self.around()).await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
                 .hint("set `probe` for the service in agent.yml")

@@ -164,19 +164,17 @@ impl Swap {
             // Only an adoption journals its route; one that was adopted before is in the state.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
             self.wait_for_proxy().await;
-            // The journal names a route only where this swap adopted one.
-            self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
         }
         if self.job.damaged {
             self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
             Some(ended) => Err(ended),
-            None => self.forward().await.map_err(|fault| self.ended(&fault)),
+            None => Box::pin(self.forward()).await.map_err(|fault| self.ended(&fault)),
         };
         let ended = match result {
             Ok(()) => self.success(),
-            Err(ended) => self.back(ended).await,
+            Err(ended) => Box::pin(self.back(ended)).await,
         };
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
@@ -184,6 +182,7 @@ impl Swap {
         Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
     }
 
+    /// Each phase is a future of its own on the heap: all of them in one would not fit a thread's stack.
     async fn forward(&mut self) -> Result<(), Fault> {
         if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
             return Err(Fault::new(
@@ -200,14 +199,14 @@ impl Swap {
         if !self.job.switched {
             let gate = self.cancel.clone();
             let cancel = Some(&gate);
-            bounded(Phase::Adopt, self.limit(Phase::Adopt), cancel, self.adopt()).await?;
-            bounded(Phase::Pull, self.limit(Phase::Pull), cancel, self.pull()).await?;
+            bounded(Phase::Adopt, self.limit(Phase::Adopt), cancel, Box::pin(self.adopt())).await?;
+            bounded(Phase::Pull, self.limit(Phase::Pull), cancel, Box::pin(self.pull())).await?;
             // A call of compose is not dropped in the middle.
-            bounded(Phase::Create, self.limit(Phase::Create), None, self.create()).await?;
-            bounded(Phase::Start, self.limit(Phase::Start), cancel, self.start()).await?;
-            bounded(Phase::Gate, self.limit(Phase::Gate), cancel, self.gate()).await?;
-            bounded(Phase::Rehearse, self.limit(Phase::Rehearse), cancel, self.rehearse()).await?;
-            bounded(Phase::Switch, self.limit(Phase::Switch), cancel, self.switch()).await?;
+            bounded(Phase::Create, self.limit(Phase::Create), None, Box::pin(self.create())).await?;
+            bounded(Phase::Start, self.limit(Phase::Start), cancel, Box::pin(self.start())).await?;
+            bounded(Phase::Gate, self.limit(Phase::Gate), cancel, Box::pin(self.gate())).await?;
+            bounded(Phase::Rehearse, self.limit(Phase::Rehearse), cancel, Box::pin(self.rehearse())).await?;
+            bounded(Phase::Switch, self.limit(Phase::Switch), cancel, Box::pin(self.switch())).await?;
         } else {
             self.still_here().await?;
         }
@@ -215,7 +214,7 @@ impl Swap {
         self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
         if self.job.release.is_none() {
-            bounded(Phase::Prove, self.limit(Phase::Prove), None, self.prove()).await?;
+            bounded(Phase::Prove, self.limit(Phase::Prove), None, Box::pin(self.prove())).await?;
         }
         if self.job.adopting {
             // The agent died between the records of a first switch.
@@ -223,11 +222,11 @@ impl Swap {
         }
         self.promote().await?;
         if !self.job.retiring {
-            bounded(Phase::Verify, self.limit(Phase::Verify), None, self.verify()).await?;
+            bounded(Phase::Verify, self.limit(Phase::Verify), None, Box::pin(self.verify())).await?;
         }
         self.record(Record::Retiring)?;
         // Who is not out by then is seen out after the end.
-        let _ = tokio::time::timeout(self.limit(Phase::Retire), self.see_out()).await;
+        let _ = tokio::time::timeout(self.limit(Phase::Retire), Box::pin(self.see_out())).await;
         Ok(())
     }
 
@@ -304,7 +303,7 @@ impl Swap {
 
     /// Everything, read anew.
     async fn facts(&self) -> Result<Facts, Fault> {
-        Ok(Facts::gather(&self.site, &self.service, &self.state).await?)
+        Ok(Box::pin(Facts::gather(&self.site, &self.service, &self.state)).await?)
     }
 
     /// What compose files and labels say was read when the swap began; containers are as they are now.

@@ -75,11 +75,11 @@ impl Swap {
         self.reachable().await?;
         let Rehearsal { proof, before } = match self.rehearsal.take() {
             Some(prepared) => prepared,
-            None => self.cancellable(self.prepare_rehearsal()).await?,
+            None => self.cancellable(Box::pin(self.prepare_rehearsal())).await?,
         };
         self.job.before = before;
         if let Some(route) = self.job.route_of_new() {
-            self.cancellable(self.prove_route(route, &proof)).await?;
+            self.cancellable(Box::pin(self.prove_route(route, &proof))).await?;
         }
         self.end(Phase::Rehearse, began);
         Ok(())
@@ -114,7 +114,7 @@ impl Swap {
     async fn prove_route(&self, route: &CompiledRoute, proof: &Proof) -> Result<(), Fault> {
         for (index, target) in self.targets(route)?.iter().enumerate() {
             let before = self.job.before.get(index).copied().flatten();
-            if let Err(why) = self.prove_new(target, proof, before).await {
+            if let Err(why) = Box::pin(self.prove_new(target, proof, before)).await {
                 for member in &self.job.new {
                     self.diagnose(member).await;
                 }
@@ -158,7 +158,7 @@ impl Swap {
     }
 
     async fn prove_new(&self, target: &Target, proof: &Proof, before: Option<u16>) -> Result<(), String> {
-        let facts = self.around().await.map_err(|fault| fault.message)?;
+        let facts = Box::pin(self.around()).await.map_err(|fault| fault.message)?;
         let route = self.job.route_of_new();
         let service = route.and_then(|route| route.services.values().next());
         let (scheme, port) = service.map_or(("http", 0), |service| (service.scheme.as_str(), service.port));

@@ -89,7 +89,7 @@ impl Swap {
 
     /// Every new container must be in a network where Traefik can resolve its name.
     pub(super) async fn reachable(&self) -> Result<(), Fault> {
-        let facts = self.around().await?;
+        let facts = Box::pin(self.around()).await?;
         let Some(proxy) = &facts.proxy else { return Ok(()) };
         let lost = |container: &&crate::clients::docker::Container| {
             self.job.new.iter().any(|member| member.id == container.id) && shared_networks(container, proxy).is_empty()

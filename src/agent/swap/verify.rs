@@ -116,7 +116,7 @@ impl Swap {
     async fn watch(&self, window: Duration) -> Result<(), Fault> {
         let until = Instant::now() + window;
         let mut errors = if window.is_zero() { None } else { self.error_watch().await };
-        let facts = self.around().await?;
+        let facts = Box::pin(self.around()).await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let mut bad = 0;
         loop {
@@ -208,7 +208,7 @@ impl Swap {
         };
         let until = Instant::now() + limit;
         // Without Traefik's addresses every connection counts.
-        let proxy = self.around().await.ok().and_then(|facts| facts.proxy);
+        let proxy = Box::pin(self.around()).await.ok().and_then(|facts| facts.proxy);
         let peers = proxy.map(|proxy| proxy.addresses()).unwrap_or_default();
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;

@@ -69,7 +69,7 @@ impl Answer {
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             Failure::new(
-                Reason::ApiTooNew,
+                Reason::AgentUnexpected,
                 format!(
                     "the agent at `{}` ({}) answers something that this deploy-action (version {OWN}) does not understand",
                     self.url,

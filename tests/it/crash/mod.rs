@@ -4,8 +4,10 @@
 //! [`matrix`] kills the agent at every record of its journal; `script/torture` runs the whole of it, a plain test run each
 //! point once.
 
+#[cfg_attr(not(feature = "torture"), expect(dead_code, reason = "some of it is for script/torture"))]
 mod case;
 mod client;
+#[cfg_attr(not(feature = "torture"), expect(dead_code, reason = "some of it is for script/torture"))]
 mod deaths;
 #[cfg(feature = "torture")]
 mod engine;
