@@ -64,7 +64,8 @@ fn whoever_is_not_reached_is_named_in_time() {
         assert!(said.contains(&format!("the agent at `{url}`")) && said.contains(why), "{said}");
     }
     // Of a registry of this host any certificate is taken; this one has none, at an address that is not only this host's.
-    let gateway = ["network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"];
+    let bed = scene.user.stage.bed.name().to_owned();
+    let gateway = ["network", "inspect", &bed, "--format", "{{(index .IPAM.Config 0).Gateway}}"];
     let plain = Scripted::at(machine.docker(&gateway).expect("docker answers").trim(), |_| Vec::new());
     let plain = plain.address.to_string();
     for (host, code, why) in [

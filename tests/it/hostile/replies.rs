@@ -63,7 +63,7 @@ fn what_no_agent_says_is_told_as_that() {
     status("a page", "answers with a web page", move |_| whole("200 OK", "", page));
     status("nothing", "ends in the middle", |_| whole("200 OK", "", ""));
     status("a list", "is not what an agent", |_| whole("200 OK", "", "[1, 2]"));
-    status("depth", "is not what an agent", |_| {
+    status("depth", "does not understand", |_| {
         let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
         whole("200 OK", "", &format!("{{\"api\": 1, \"agent_id\": {deep}}}"))
     });
