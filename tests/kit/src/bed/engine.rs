@@ -242,8 +242,13 @@ pub(super) fn end(dir: &Path, bed: &str) -> bool {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    for group in &groups {
-        remove_group(group);
+    // The kernel holds a group for a moment after its last process was killed.
+    for _ in 0..300 {
+        groups.iter().for_each(|group| remove_group(group));
+        if !groups.iter().any(|group| group.exists()) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
     true
 }
