@@ -1,5 +1,5 @@
 //! Numbers for Prometheus: what the state knows, read anew for every scrape, and how long phases took since the agent
-//! started. Drift costs calls of compose, so it is looked at no more often than [`LOOK_EVERY`].
+//! started. Drift costs calls of compose, so it is looked at once in 30 s at most.
 
 mod door;
 mod render;
