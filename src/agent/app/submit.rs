@@ -119,7 +119,7 @@ impl App {
             .credential
             .map(|credential| RegistryLogin { username: credential.username, password: credential.password });
         let answer = deployment(&self.site, &accepted, None, None, false);
-        let planned = Planned { hash: facts.hash, stamp };
+        let planned = Planned { facts, stamp };
         self.launch(&mut inner, Job::new(accepted), journal, login, Some(planned));
         Ok(answer)
     }
@@ -229,7 +229,6 @@ impl App {
             planned,
             proof: None,
             rehearsal: None,
-            known: None,
             drain_until: None,
         };
         let app = self.clone();

@@ -193,20 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn records() -> Vec<Record> {
-        let accepted = Accepted {
-            deployment: "d-1".parse().expect("an id"),
-            key: "key-of-the-caller".parse().expect("a key"),
-            service: "web".parse().expect("a name"),
-            want: crate::agent_api::Wanted::Rollback,
-            image: None,
-            image_name: "sha256:1".to_owned(),
-            requested_by: "someone".to_owned(),
-            at: jiff::Timestamp::UNIX_EPOCH,
-            old: Vec::new(),
-            serving: Vec::new(),
-            replicas: 1,
-            fence: 1,
-        };
+        let accepted = Accepted::sample();
         vec![
             Record::Accepted { accepted: Box::new(accepted) },
             Record::Pulling,

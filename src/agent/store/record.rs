@@ -47,6 +47,27 @@ pub struct Accepted {
     pub fence: u64,
 }
 
+#[cfg(test)]
+impl Accepted {
+    /// A rollback of `web`, for tests.
+    pub(in crate::agent) fn sample() -> Self {
+        Self {
+            deployment: "d-1".parse().expect("an id"),
+            key: "key-of-the-caller".parse().expect("a key"),
+            service: "web".parse().expect("a name"),
+            want: Wanted::Rollback,
+            image: None,
+            image_name: "sha256:1".to_owned(),
+            requested_by: "someone".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            old: Vec::new(),
+            serving: Vec::new(),
+            replicas: 1,
+            fence: 1,
+        }
+    }
+}
+
 /// How it ended, as history keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {

@@ -12,12 +12,11 @@ use crate::event::Phase;
 
 impl Swap {
     pub(super) async fn adopt(&mut self) -> Result<(), Fault> {
-        let facts = self.facts().await?;
-        self.known = Some(facts.clone());
         if let Some(route) = &self.state.route {
             self.job.route = Some(route.clone());
             return Ok(());
         }
+        let facts = Box::pin(self.around()).await?;
         let serving: Vec<String> = facts.running().map(|container| container.name.clone()).collect();
         if serving.is_empty() {
             return Ok(());

@@ -14,6 +14,8 @@ use crate::clients::docker::Container;
 const APART: Duration = Duration::from_millis(100);
 /// `st` of an established connection in `/proc/net/tcp` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
+/// The same of one that listens.
+const LISTENING: &str = "0A";
 
 /// What is left after waiting for a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub enum Left {
     Unknown,
 }
 
-/// Waits until nobody among `peers` (empty: nobody at all) has a connection to `port` of the container, or until
-/// `limit`. What cannot be seen never counts as drained.
+/// Waits until nobody among `peers` has a connection to a port that the container listens on, or until `limit`. Where no
+/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained.
 pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: Duration) -> Left {
     let until = Instant::now() + limit;
     let mut quiet = 0;
@@ -45,29 +47,48 @@ pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: 
 /// Established connections in a process's network namespace, read without entering it. A process that is gone has none;
 /// `None` where they cannot be read.
 fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> Option<u64> {
-    let count = |table: &str| match std::fs::read_to_string(format!("/proc/{pid}/net/{table}")) {
-        Ok(text) => {
-            let lines = text.lines().skip(1).filter_map(established);
-            Some(lines.filter(|(local, peer)| *local == port && (peers.is_empty() || peers.contains(peer))).count()
-                as u64)
-        }
-        Err(_) if !std::path::Path::new(&format!("/proc/{pid}")).exists() => Some(0),
+    let table = |name: &str| match std::fs::read_to_string(format!("/proc/{pid}/net/{name}")) {
+        Ok(text) => Some(text),
+        Err(_) if !std::path::Path::new(&format!("/proc/{pid}")).exists() => Some(String::new()),
         // A kernel without IPv6 has no such table.
-        Err(error) if table == "tcp6" && error.kind() == std::io::ErrorKind::NotFound => Some(0),
+        Err(error) if name == "tcp6" && error.kind() == std::io::ErrorKind::NotFound => Some(String::new()),
         Err(_) => None,
     };
-    Some(count("tcp")? + count("tcp6")?)
+    Some(open(&(table("tcp")? + &table("tcp6")?), port, peers))
 }
 
-/// Local port and peer of an established connection's line (Documentation/networking/proc_net_tcp.rst).
-fn established(line: &str) -> Option<(u16, IpAddr)> {
+/// Connections of others to the container. Traefik may reach it on more than one port, and on another one than the next
+/// version has; a connection that the container made itself, to an address of Traefik, is not one of them.
+fn open(tables: &str, port: u16, peers: &[IpAddr]) -> u64 {
+    let sockets: Vec<Socket> = tables.lines().filter_map(socket).collect();
+    let served = |local: u16| local == port || sockets.iter().any(|socket| socket.listens && socket.local == local);
+    let counts = |socket: &&Socket| {
+        !socket.listens
+            && match peers {
+                [] => socket.local == port,
+                peers => served(socket.local) && peers.contains(&socket.peer),
+            }
+    };
+    sockets.iter().filter(counts).count() as u64
+}
+
+/// A socket that listens, or is connected.
+#[derive(Debug, PartialEq, Eq)]
+struct Socket {
+    listens: bool,
+    local: u16,
+    peer: IpAddr,
+}
+
+/// A line of the kernel's table (Documentation/networking/proc_net_tcp.rst); nothing for sockets in other states.
+fn socket(line: &str) -> Option<Socket> {
     let mut columns = line.split_whitespace().skip(1);
     let (local, peer, state) = (columns.next()?, columns.next()?, columns.next()?);
-    if state != ESTABLISHED {
+    if state != ESTABLISHED && state != LISTENING {
         return None;
     }
-    let port = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
-    Some((port, address(peer.split_once(':')?.0)?))
+    let local = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
+    Some(Socket { listens: state == LISTENING, local, peer: address(peer.split_once(':')?.0)? })
 }
 
 /// Words of 32 bits in the machine's byte order; IPv4 in IPv6 is IPv4.
@@ -91,12 +112,32 @@ mod tests {
     #[test]
     fn reads_the_kernels_table() {
         let v4 = "   1: 020012AC:1F90 030012AC:D2F0 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0 20 4 30 10 -1";
-        assert_eq!(established(v4), Some((8080, "172.18.0.3".parse().expect("an address"))));
-        assert_eq!(established(&v4.replace(" 01 ", " 06 ")), None, "TIME_WAIT is not open");
+        let of = |local, peer: &str| Some(Socket { listens: false, local, peer: peer.parse().expect("an address") });
+        assert_eq!(socket(v4), of(8080, "172.18.0.3"));
+        assert_eq!(socket(&v4.replace(" 01 ", " 06 ")), None, "TIME_WAIT is not open");
         let v6 = "0: 0000000000000000FFFF0000020012AC:1F90 0000000000000000FFFF0000030012AC:D2F0 01 0:0";
-        assert_eq!(established(v6), Some((8080, "172.18.0.3".parse().expect("an address"))));
+        assert_eq!(socket(v6), of(8080, "172.18.0.3"));
         for bad in ["", "x", "0: 02:1F90 0300:D2F0 01"] {
-            assert_eq!(established(bad), None, "{bad}");
+            assert_eq!(socket(bad), None, "{bad}");
         }
+    }
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn what_traefik_still_asks_for_counts_whatever_its_port() {
+        let line = |local: &str, peer: &str, state: &str| format!("0: 020012AC:{local} {peer} {state} 0:0\n");
+        let (proxy, other) = ("030012AC:D2F0", "040012AC:D2F0");
+        let listens = line("1F90", "00000000:0000", "0A") + &line("2382", "00000000:0000", "0A");
+        let tables = "  sl  local_address rem_address   st\n".to_owned()
+            + &listens
+            + &line("1F90", proxy, "01")
+            + &line("2382", proxy, "01")
+            + &line("1F90", other, "01")
+            // One that the container made itself, to Traefik.
+            + &line("C000", "030012AC:1F40", "01");
+        let traefik: IpAddr = "172.18.0.3".parse().expect("an address");
+        assert_eq!(open(&tables, 8080, &[traefik]), 2);
+        assert_eq!(open(&tables, 9999, &[traefik]), 2, "the next version's port is another one");
+        assert_eq!(open(&tables.replace(&listens, ""), 8080, &[traefik]), 1, "an application on its way out");
+        assert_eq!(open(&tables, 8080, &[]), 2, "everybody's, where nobody is known");
     }
 }

@@ -152,24 +152,9 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent_api::Wanted;
 
     fn accepted() -> Record {
-        let accepted = Accepted {
-            deployment: "d-1".parse().expect("an id"),
-            key: "key-of-the-caller".parse().expect("a key"),
-            service: "web".parse().expect("a name"),
-            want: Wanted::Rollback,
-            image: None,
-            image_name: "sha256:1".to_owned(),
-            requested_by: "someone".to_owned(),
-            at: jiff::Timestamp::UNIX_EPOCH,
-            old: Vec::new(),
-            serving: Vec::new(),
-            replicas: 1,
-            fence: 1,
-        };
-        Record::Accepted { accepted: Box::new(accepted) }
+        Record::Accepted { accepted: Box::new(Accepted::sample()) }
     }
 
     fn damaged(rest: Vec<Record>) -> Job {

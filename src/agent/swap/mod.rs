@@ -132,7 +132,7 @@ pub struct Swap {
     pub cancel: CancelGate,
     /// For the pull; in memory only.
     pub credential: Option<RegistryLogin>,
-    /// The compose files as the plan saw them; not known to a resumed swap.
+    /// What the plan saw; not known to a resumed swap.
     pub planned: Option<Planned>,
     /// The proof routers in the route file.
     pub proof: Option<Proof>,
@@ -140,8 +140,6 @@ pub struct Swap {
     pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
-    /// What was read when it began: compose is asked once, for each of its calls takes a while.
-    pub known: Option<Facts>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -306,9 +304,11 @@ impl Swap {
         Ok(Box::pin(Facts::gather(&self.site, &self.service, &self.state)).await?)
     }
 
-    /// What compose files and labels say was read when the swap began; containers are as they are now.
+    /// What compose files and labels say was read when it was accepted; containers are as they are now.
     async fn around(&self) -> Result<Facts, Fault> {
-        let Some(mut facts) = self.known.clone() else { return self.facts().await };
+        let Some(mut facts) = self.planned.as_ref().map(|planned| planned.facts.clone()) else {
+            return self.facts().await;
+        };
         let site = &self.site;
         let containers = site.engine.service_containers(site.compose.project(), self.service.as_str()).await?;
         facts.containers = containers

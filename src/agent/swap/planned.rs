@@ -2,15 +2,15 @@
 
 use super::{Fault, Swap};
 use crate::agent::compose::{Stamp, With};
-use crate::agent::facts::FactsError;
+use crate::agent::facts::{Facts, FactsError};
 use crate::domain::Reason;
 
-/// The compose files when the deployment was accepted.
+/// What was true when the deployment was accepted.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// Compose's hash of the service.
-    pub hash: String,
-    /// Taken before the hash was, so that no edit is missed.
+    /// Everything that was read: compose is asked once, for each of its calls takes a while.
+    pub facts: Facts,
+    /// Of the compose files, taken before they were read, so that no edit is missed.
     pub stamp: Stamp,
 }
 
@@ -23,7 +23,7 @@ impl Swap {
             return Ok(());
         };
         let hash = compose.hash(With::Live, &self.service).await.map_err(FactsError::from)?;
-        if hash == planned.hash {
+        if hash == planned.facts.hash {
             return Ok(());
         }
         Err(Fault::new(
