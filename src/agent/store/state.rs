@@ -87,9 +87,6 @@ pub struct AppState {
     /// Ended deployments, oldest first.
     #[serde(default)]
     past: Vec<Past>,
-    /// The greatest fence of a deployment that ended.
-    #[serde(default)]
-    fence: u64,
     /// How many deployments ever ended, by the word of their outcome.
     #[serde(default)]
     ended: BTreeMap<ServiceName, BTreeMap<String, u64>>,
@@ -121,7 +118,7 @@ pub enum StateError {
 
 impl Default for AppState {
     fn default() -> Self {
-        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new(), fence: 0, ended: BTreeMap::new() }
+        Self { format: FORMAT, services: BTreeMap::new(), past: Vec::new(), ended: BTreeMap::new() }
     }
 }
 
@@ -182,7 +179,6 @@ impl AppState {
         if self.past.iter().any(|past| past.accepted.deployment == accepted.deployment) {
             return;
         }
-        self.fence = self.fence.max(accepted.fence);
         let entry = HistoryEntry {
             deployment: accepted.deployment.clone(),
             started_at: accepted.at,
@@ -214,10 +210,10 @@ impl AppState {
         self.past.iter().map(|past| Line::new(past.service.clone(), past.entry.clone(), past.message.clone()))
     }
 
-    /// The fence of the next deployment.
+    /// The fence of the next deployment: above that of every one that ended.
     #[must_use]
-    pub const fn next_fence(&self) -> u64 {
-        self.fence + 1
+    pub fn next_fence(&self) -> u64 {
+        self.past.iter().map(|past| past.accepted.fence).max().unwrap_or(0) + 1
     }
 
     /// The ended deployment with this key.

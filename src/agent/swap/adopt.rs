@@ -21,11 +21,7 @@ impl Swap {
         if serving.is_empty() {
             return Ok(());
         }
-        let route = facts.route.clone().map_err(|blockers| {
-            let first = blockers.into_iter().next();
-            let (message, hint) = first.map(|blocker| (blocker.message, blocker.hint)).unwrap_or_default();
-            Fault::new(Reason::AdoptFailed, message).hint(hint)
-        })?;
+        let route = facts.route.clone().map_err(|blockers| Fault::blocked(Reason::AdoptFailed, blockers))?;
         let Some(route) = route else {
             return if may_route(&facts) {
                 Err(Fault::new(

@@ -176,10 +176,8 @@ impl Swap {
         }
         let failed = |why: String| Fault::new(Reason::SwitchFailed, why);
         let view = traefik.api.view().await.map_err(|error| failed(error.to_string()))?;
-        let next = labels::route(&wanted, Around { view: &view, today: Some(today) }).map_err(|blockers| {
-            let (message, hint) = blockers.into_iter().next().map(|b| (b.message, b.hint)).unwrap_or_default();
-            Fault::new(Reason::Blocked, message).hint(hint)
-        })?;
+        let next = labels::route(&wanted, Around { view: &view, today: Some(today) })
+            .map_err(|blockers| Fault::blocked(Reason::Blocked, blockers))?;
         let next =
             next.ok_or_else(|| failed("the labels of the new container ask for no route any more".to_owned()))?;
         let rules = |route: &CompiledRoute| {

@@ -28,6 +28,7 @@ use super::facts::{Facts, FactsError};
 use super::proxy::traefik::file::Proof;
 use super::site::Site;
 use super::store::{Ended, EventLog, Journal, JournalError, Member, Record, ServiceState};
+use crate::agent_api::Blocker;
 use crate::clients::docker::{Container, DockerError, RegistryLogin};
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome, Phase};
@@ -69,6 +70,15 @@ impl Fault {
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Fault {
+    /// What blocks: the first of several, as one sentence.
+    fn blocked(reason: Reason, blockers: Vec<Blocker>) -> Self {
+        let first = blockers.into_iter().next();
+        let (message, hint) = first.map(|blocker| (blocker.message, blocker.hint)).unwrap_or_default();
+        Self::new(reason, message).hint(hint)
     }
 }
 

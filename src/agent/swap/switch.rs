@@ -69,10 +69,7 @@ impl Swap {
             let compiled = facts.view.as_ref().map(|view| compile(view, &subject(&new)));
             match compiled {
                 Some(Ok(Some(route))) => return Ok(Some(route)),
-                Some(Err(blockers)) => {
-                    let (message, hint) = blockers.into_iter().next().map(|b| (b.message, b.hint)).unwrap_or_default();
-                    return Err(Fault::new(Reason::AdoptFailed, message).hint(hint));
-                }
+                Some(Err(blockers)) => return Err(Fault::blocked(Reason::AdoptFailed, blockers)),
                 _ if tokio::time::Instant::now() < until => {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await
                 }
