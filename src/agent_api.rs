@@ -17,7 +17,9 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::{AppName, DeploymentId, IdempotencyKey, ImageRef, Reason, Secret, ServiceName};
+use crate::domain::{
+    AppName, DeploymentId, IdempotencyKey, ImageRef, Reason, Secret, ServiceName, one_line, show_time,
+};
 use crate::event::{Outcome, Phase, Stamped};
 
 /// The version of this API.
@@ -82,10 +84,19 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// `, until … at the latest`, where that is known: the end of a sentence about it.
+    /// Who holds it, since when and until when: a sentence for people, in one line.
     #[must_use]
-    pub fn at_the_latest(&self) -> String {
-        self.until.map(|until| format!(", until {until} at the latest")).unwrap_or_default()
+    pub fn told(&self) -> String {
+        let by = if self.requested_by.is_empty() { "an unnamed caller" } else { &self.requested_by };
+        let until = self.until.map(|until| format!(", until {} at the latest", show_time(until)));
+        format!(
+            "deployment `{}` of `{}` by {} has been running since {}{}",
+            self.deployment,
+            self.service,
+            one_line(by, 100),
+            show_time(self.since),
+            until.unwrap_or_default()
+        )
     }
 }
 

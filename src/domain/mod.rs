@@ -26,5 +26,5 @@ pub use reason::Reason;
 pub use redact::{Redact, SHORTEST_HIDDEN, basic_login, hidden_forms};
 pub use repo::{GitSha, PrNumber, RepoError, RepoSlug};
 pub use secret::Secret;
-pub use span::{SpanError, parse_span, show_span};
+pub use span::{SpanError, parse_span, show_span, show_time};
 pub use text::{hex, one_line, plain_json};

@@ -36,6 +36,12 @@ pub fn show_span(span: Duration) -> String {
     }
 }
 
+/// A point in time for people: `2026-03-01 10:00:00 UTC`.
+#[must_use]
+pub fn show_time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -288,14 +288,7 @@ fn notes(input: &PlanInput, report: &PlanReport, status: &ServiceStatus) -> Vec<
         ));
     }
     if let Some(holder) = &status.holder {
-        let by = if holder.requested_by.is_empty() { "an unnamed caller" } else { &holder.requested_by };
-        notes.push(format!(
-            "deployment `{}` of `{}` by {by} has been running since {}{}: a deploy now is refused as busy",
-            holder.deployment,
-            holder.service,
-            holder.since,
-            holder.at_the_latest()
-        ));
+        notes.push(format!("{}: a deploy now is refused as busy", holder.told()));
     }
     notes
 }

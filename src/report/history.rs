@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{LINE, moment};
+use super::LINE;
 use crate::agent_api::{History, HistoryEntry};
-use crate::domain::{EnvName, ImageRef, one_line, show_span};
+use crate::domain::{EnvName, ImageRef, one_line, show_span, show_time};
 
 /// Renders a service's history as a table, newest first.
 #[must_use]
@@ -38,7 +38,7 @@ fn row(entry: &HistoryEntry) -> [String; 7] {
     );
     let rollback = if entry.rollback { " (rollback)" } else { "" };
     [
-        moment(entry.started_at),
+        show_time(entry.started_at),
         show_span(Duration::try_from(took).unwrap_or_default()),
         format!("{}{rollback}", entry.outcome.as_str()),
         entry.release.map_or_else(|| "-".to_owned(), |release| release.to_string()),

@@ -39,12 +39,5 @@ pub use status::status;
 pub use story::{Ended, Story, Told};
 pub use summary::summary;
 
-use jiff::Timestamp;
-
 /// Longest line of text from outside, in characters.
 const LINE: usize = 500;
-
-/// A point in time for people: `2026-03-01 10:00:00 UTC`.
-fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}

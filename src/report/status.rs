@@ -1,8 +1,8 @@
 //! What runs, for people.
 
-use super::{LINE, moment};
+use super::LINE;
 use crate::agent_api::{Gate, Routing, ServiceStatus};
-use crate::domain::{EnvName, one_line};
+use crate::domain::{EnvName, one_line, show_time};
 
 /// Renders a service's status.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn status(environment: &EnvName, status: &ServiceStatus) -> String {
             let image =
                 release.image.as_ref().map_or_else(|| format!("image {}", release.image_id), ToString::to_string);
             let rollback = if release.rollback { " by a rollback" } else { "" };
-            line(format!("  release  {} since {}{rollback}", release.number, moment(release.proven_at)));
+            line(format!("  release  {} since {}{rollback}", release.number, show_time(release.proven_at)));
             line(format!("  image    {image}"));
         }
         None => line("  release  none: nothing was deployed by the agent yet".to_owned()),
@@ -71,14 +71,7 @@ pub fn status(environment: &EnvName, status: &ServiceStatus) -> String {
         line(format!("    hint: {}", blocker.hint));
     }
     if let Some(holder) = &status.holder {
-        let by = if holder.requested_by.is_empty() { "an unnamed caller" } else { &holder.requested_by };
-        line(format!(
-            "  running  deployment `{}` of `{}` by {by} since {}{}; use no compose command until it ended",
-            holder.deployment,
-            holder.service,
-            moment(holder.since),
-            holder.until.map(|until| format!(", until {} at the latest", moment(until))).unwrap_or_default()
-        ));
+        line(format!("  running  {}; use no compose command until it ended", holder.told()));
     }
     out
 }

@@ -37,14 +37,7 @@ impl App {
             let holder = holder(&self.site, running);
             return Err(ApiError {
                 code: Reason::Busy,
-                message: format!(
-                    "deployment {} of {} by {} holds the application since {}{}",
-                    holder.deployment,
-                    holder.service,
-                    holder.requested_by,
-                    holder.since,
-                    holder.at_the_latest()
-                ),
+                message: holder.told(),
                 hint: Some("wait for it to end, then deploy again".to_owned()),
                 holder: Some(Box::new(holder)),
             });

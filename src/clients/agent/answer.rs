@@ -137,22 +137,9 @@ fn refused(error: &ApiError, status: StatusCode) -> Failure {
         (kind, _) => kind,
     };
     let mut failure = Failure::new(error.code, one_line(&error.message, SHOWN)).kind(kind);
-    let holder = error.holder.as_ref().map(|holder| {
-        format!(
-            "deployment `{}` of service `{}` by {} has been running since {}{}",
-            holder.deployment,
-            holder.service,
-            if holder.requested_by.is_empty() {
-                "an unnamed caller".into()
-            } else {
-                one_line(&holder.requested_by, 100)
-            },
-            holder.since,
-            holder.at_the_latest(),
-        )
-    });
-    if let Some(holder) = holder {
-        failure = failure.because(holder);
+    // Told once: the agent names it in its message already.
+    if let Some(holder) = error.holder.as_ref().filter(|holder| !error.message.contains(holder.deployment.as_str())) {
+        failure = failure.because(holder.told());
     }
     match (&error.hint, error.code) {
         (Some(hint), _) => failure.hint(one_line(hint, SHOWN)),
