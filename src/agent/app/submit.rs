@@ -154,7 +154,7 @@ impl App {
             number: 1,
             image,
             image_id: container.image_id.clone(),
-            config_hash: container.label("com.docker.compose.config-hash").unwrap_or_default().to_owned(),
+            config_hash: container.config_hash().to_owned(),
             proven_at: Timestamp::now(),
             deployment: None,
             rollback: false,

@@ -2,6 +2,7 @@
 //!
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
+mod program;
 mod service;
 mod stamp;
 
@@ -263,8 +264,9 @@ async fn run(
         words[at..].join(" ")
     };
     let call = verb(&arguments);
-    let mut command = Command::new("docker");
-    command.arg("compose").args(&arguments).current_dir(dir);
+    let (program, first) = program::program(&env.0);
+    let mut command = Command::new(program);
+    command.args(first).args(&arguments).current_dir(dir);
     command.env_clear().envs(&env.0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command.process_group(0);
@@ -308,7 +310,7 @@ async fn run(
     })
 }
 
-/// `docker` starts compose as a child of its own, which outlives it: given up, both are killed.
+/// Compose may have children of its own, as Docker's command has compose: given up, all are killed.
 #[derive(Debug)]
 struct Group(Option<rustix::process::Pid>);
 
@@ -360,12 +362,13 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_is_given_up_leaves_no_child() {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("docker");
+        let program = folder.path().join("cli-plugins/docker-compose");
+        std::fs::create_dir(folder.path().join("cli-plugins")).expect("makes");
         let script = "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n";
         crate::agent::store::write_atomic(&program, &folder.path().join("new"), script.as_bytes(), 0o755)
             .expect("writes");
-        let path = format!("{}:/usr/bin:/bin", folder.path().display());
-        let env = ComposeEnv(BTreeMap::from([("PATH", path)]));
+        let path = "/usr/bin:/bin".to_owned();
+        let env = ComposeEnv(BTreeMap::from([("PATH", path), ("DOCKER_CONFIG", folder.path().display().to_string())]));
         let child = folder.path().join("child");
         let started = async {
             while !std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')) {

@@ -111,9 +111,8 @@ pub fn wanted_replicas(facts: &Facts, state: &ServiceState) -> u64 {
 
 /// True where a running container was made from another configuration than today's.
 fn config_changed(facts: &Facts) -> bool {
-    facts
-        .running()
-        .any(|container| container.label("com.docker.compose.config-hash").is_some_and(|hash| hash != facts.hash))
+    let differs = |hash: &str| !hash.is_empty() && hash != facts.hash;
+    facts.running().any(|container| differs(container.config_hash()))
 }
 
 async fn replica(site: &Site, container: &Container) -> Result<Replica, DockerError> {

@@ -184,7 +184,7 @@ impl Swap {
         let new = self.made().await.unwrap_or_default();
         if let Some(container) = new.first() {
             self.job.new = super::members(&new);
-            self.job.config_hash = container.label("com.docker.compose.config-hash").unwrap_or_default().to_owned();
+            self.job.config_hash = container.config_hash().to_owned();
             self.job.image_id = Some(container.image_id.clone());
         }
     }

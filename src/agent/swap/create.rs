@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::disk::tells_full;
 use super::{Fault, Swap, members};
-use crate::agent::compose::{ComposeError, With};
+use crate::agent::compose::ComposeError;
 use crate::agent::facts::traefik_labels;
 use crate::agent::proxy::traefik::api::text;
 use crate::agent::proxy::traefik::labels::{self, Around};
@@ -88,13 +88,9 @@ impl Swap {
         self.record(Record::Creating)?;
         self.site.compose.write_candidate(&images).map_err(compose_fault)?;
         let total = before.len() as u64 + self.job.accepted.replicas;
-        let created = self.create_containers(total);
-        let hash = self.site.compose.hash(With::Candidate, &self.service);
-        let (created, hash) = tokio::join!(created, hash);
-        if let Err(fault) = created {
+        if let Err(fault) = self.create_containers(total).await {
             return Err(self.told_full(fault, None).await);
         }
-        let hash = hash.map_err(compose_fault)?;
         let after = self.site.engine.service_containers(&project, self.service.as_str()).await?;
         let new: Vec<_> =
             after.into_iter().filter(|container| !before.iter().any(|old| old.id == container.id)).collect();
@@ -109,9 +105,10 @@ impl Swap {
                 self.job.accepted.replicas
             )));
         }
+        let hash = new.first().map(Container::config_hash).unwrap_or_default().to_owned();
         for container in &new {
-            if container.label("com.docker.compose.config-hash") != Some(hash.as_str()) {
-                return Err(unexpected(format!("{} was not made from today's configuration", container.name)));
+            if container.config_hash() != hash {
+                return Err(unexpected(format!("{} was not made from the same configuration", container.name)));
             }
             if Some(&container.image_id) != self.job.image_id.as_ref() {
                 return Err(unexpected(format!("{} was made from another image", container.name)));

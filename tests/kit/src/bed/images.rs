@@ -76,7 +76,7 @@ impl AppImage {
             text.push_str(&format!("ENV {name}={}\n", super::yaml::quoted(value).replace('$', "\\$")));
         }
         if self.healthcheck {
-            text.push_str("HEALTHCHECK --interval=1s --timeout=2s --retries=3 CMD [\"/kit-app\", \"healthcheck\"]\n");
+            text.push_str("HEALTHCHECK --interval=1s --timeout=10s --retries=3 CMD [\"/kit-app\", \"healthcheck\"]\n");
         }
         text.push_str("ENTRYPOINT [\"/kit-app\"]\n");
         text
