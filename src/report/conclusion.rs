@@ -4,6 +4,9 @@ use super::story::{Story, Verdict};
 use crate::domain::{Digest, ImageRef, Reason};
 use crate::failure::Failure;
 
+/// The outcome of a run that does not know how its deployment ended.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// The answer. What is not known is absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conclusion {
@@ -87,7 +90,7 @@ impl Story {
             (None, Verdict::Planned) => "planned",
             (None, Verdict::Cancelled) => "cancelled",
             (None, Verdict::Failed) => "failed",
-            (None, _) => "unknown",
+            (None, _) => UNKNOWN,
         }
     }
 }

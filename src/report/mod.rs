@@ -25,6 +25,7 @@ mod tests;
 pub use annotations::{Annotation, annotation, failed, warning};
 pub use comment::{comment, marker};
 pub use conclusion::Conclusion;
+use conclusion::UNKNOWN;
 pub use early::Early;
 pub use files::Files;
 pub use groups::Groups;

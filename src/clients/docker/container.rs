@@ -141,6 +141,12 @@ impl Container {
         self.labels.get(name).map(String::as_str)
     }
 
+    /// Compose's hash of the configuration that it made the container from; empty where it did not make it.
+    #[must_use]
+    pub fn config_hash(&self) -> &str {
+        self.label("com.docker.compose.config-hash").unwrap_or_default()
+    }
+
     /// Compose's number of the container; 0 where it has none.
     #[must_use]
     pub fn number(&self) -> u64 {

@@ -202,15 +202,16 @@ impl GitHub {
         Ok(all.iter().filter_map(KnownDeployment::read).collect())
     }
 
-    /// Whether a deployment has a status after which nothing is expected. Repeated.
+    /// The descriptions of a deployment's last words: of those statuses after which nothing is expected. Repeated.
     ///
     /// # Errors
     /// It was refused, or GitHub does not answer.
-    pub async fn is_closed(&self, deployment: DeploymentNumber) -> Result<bool, GitHubError> {
+    pub async fn last_words(&self, deployment: DeploymentNumber) -> Result<Vec<String>, GitHubError> {
         let statuses = self.statuses(deployment).await?;
-        let state = |status: &Value| status.get("state").and_then(Value::as_str).map(str::to_owned);
-        let open = DeploymentState::InProgress.as_str();
-        Ok(statuses.iter().filter_map(state).any(|state| state != open && state != "queued" && state != "pending"))
+        let text = |status: &Value, name: &str| status.get(name).and_then(Value::as_str).map(str::to_owned);
+        let goes_on = [DeploymentState::InProgress.as_str(), "queued", "pending"];
+        let ended = |status: &&Value| text(status, "state").is_some_and(|state| !goes_on.contains(&state.as_str()));
+        Ok(statuses.iter().filter(ended).map(|status| text(status, "description").unwrap_or_default()).collect())
     }
 
     async fn statuses(&self, deployment: DeploymentNumber) -> Result<Vec<Value>, GitHubError> {

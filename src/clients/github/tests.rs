@@ -268,7 +268,7 @@ fn enterprise_servers_have_their_own_paths() {
 }
 
 #[tokio::test]
-async fn a_run_finds_its_own_deployments_and_whether_they_are_closed() {
+async fn a_run_finds_its_own_deployments_and_their_last_words() {
     let bench = bench();
     let ours = bench.client.create_deployment(&deployment()).await.unwrap();
     for other in [
@@ -285,9 +285,10 @@ async fn a_run_finds_its_own_deployments_and_whether_they_are_closed() {
 
     let begun = DeploymentStatus { state: DeploymentState::InProgress, ..status() };
     bench.client.add_status(ours, &begun).await.unwrap();
-    assert!(!bench.client.is_closed(ours).await.unwrap());
+    assert_eq!(bench.client.last_words(ours).await.unwrap(), [""; 0]);
     bench.client.add_status(ours, &status()).await.unwrap();
     // Whatever is said after it, and in whichever order GitHub lists them.
     bench.client.add_status(ours, &DeploymentStatus { description: "again".to_owned(), ..begun }).await.unwrap();
-    assert!(bench.client.is_closed(ours).await.unwrap());
+    let words = bench.client.last_words(ours).await.unwrap();
+    assert!(matches!(words.as_slice(), [word] if word.starts_with("xxx")), "{words:?}");
 }

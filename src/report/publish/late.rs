@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::super::comment::{comment, is_of, is_open, marker};
-use super::super::{Files, Story, summary};
+use super::super::{Files, Story, UNKNOWN, summary};
 use super::voice::end;
 use super::{CommentOn, Run};
 use crate::clients::github::{CommentId, DeploymentNumber, DeploymentStatus, GitHub, GitHubError, Owner};
@@ -19,8 +19,8 @@ const FOR_THE_RUN: u32 = 15;
 pub struct Open {
     /// The run's deployments of this service, open ones and others, with the agent's names for them.
     pub deployments: Vec<(DeploymentNumber, DeploymentId)>,
-    /// Those without a last status.
-    open: Vec<DeploymentNumber>,
+    /// Those of which GitHub shows no end.
+    open: Vec<Unended>,
     comment: Option<CommentId>,
 }
 
@@ -29,6 +29,22 @@ impl Open {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.open.is_empty() && self.comment.is_none()
+    }
+}
+
+/// A deployment of which GitHub shows no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unended {
+    number: DeploymentNumber,
+    /// Whether its last word is that nobody knows how it ended: whoever finds out says so after it.
+    told_unknown: bool,
+}
+
+impl Unended {
+    /// From the last words of a deployment; `None` where one tells an end.
+    fn of(number: DeploymentNumber, words: &[String]) -> Option<Self> {
+        let unknown = words.iter().all(|word| word.starts_with(UNKNOWN));
+        unknown.then_some(Self { number, told_unknown: !words.is_empty() })
     }
 }
 
@@ -43,7 +59,7 @@ pub struct Earlier {
     pub commit: GitSha,
     /// The agent's name for it.
     pub deployment: DeploymentId,
-    number: DeploymentNumber,
+    open: Unended,
 }
 
 /// Speaks for a run that is gone.
@@ -70,10 +86,9 @@ impl Late {
         let listed = github.deployments_of(&story.commit, &story.environment, &owner).await;
         found.deployments = self.unless_trouble("the run's deployments at GitHub are not known", listed);
         for (number, _) in &found.deployments {
-            let closed = github.is_closed(*number).await;
-            if !self.unless_trouble("how the deployment stands at GitHub is not known", closed) {
-                found.open.push(*number);
-            }
+            let words = github.last_words(*number).await;
+            let words = self.unless_trouble("how the deployment stands at GitHub is not known", words);
+            found.open.extend(Unended::of(*number, &words));
         }
         let comment = self.open_comment(&github, story).await;
         found.comment = self.unless_trouble("the comment on the pull request is not known", comment);
@@ -94,12 +109,15 @@ impl Late {
                 let edited = github.edit_comment(id, &comment(story)).await;
                 self.unless_trouble("the comment on the pull request is not up to date", edited);
             }
-            let ours = |number: &&DeploymentNumber| {
-                let name = open.deployments.iter().find(|(known, _)| known == *number).map(|(_, name)| name);
+            let ours = |known: &&Unended| {
+                let name = open.deployments.iter().find(|(number, _)| *number == known.number).map(|(_, name)| name);
                 name == story.model.deployment.as_ref()
             };
-            for number in open.open.iter().filter(ours) {
+            for Unended { number, told_unknown } in open.open.iter().filter(ours) {
                 let Some((state, description)) = end(story) else { continue };
+                if *told_unknown && description.starts_with(UNKNOWN) {
+                    continue;
+                }
                 let (log_url, environment_url) = (story.run_url.clone(), story.url.clone());
                 let status = DeploymentStatus { state, description, log_url, environment_url };
                 let added = github.add_status(*number, &status).await;
@@ -122,12 +140,14 @@ impl Late {
             (&owner.app, &owner.service) == (&own.app, &own.service) && owner != &own
         });
         for known in others.take(EARLIER) {
-            if github.calls_left() < FOR_THE_RUN || github.is_closed(known.number).await.unwrap_or(true) {
+            if github.calls_left() < FOR_THE_RUN {
                 break;
             }
+            let words = github.last_words(known.number).await.ok();
+            let Some(open) = words.and_then(|words| Unended::of(known.number, &words)) else { break };
             let Owner { run_id, attempt, .. } = known.payload.owner;
             let (commit, deployment) = (known.commit, known.payload.deployment);
-            found.push(Earlier { run_id, attempt, commit, deployment, number: known.number });
+            found.push(Earlier { run_id, attempt, commit, deployment, open });
         }
         self.github = Some(github);
         found
@@ -141,8 +161,8 @@ impl Late {
         let comment = self.open_comment(&github, story).await;
         let comment = self.unless_trouble("the comment on the pull request is not known", comment);
         self.github = Some(github);
-        let deployments = vec![(earlier.number, earlier.deployment.clone())];
-        let open = Open { deployments, open: vec![earlier.number], comment };
+        let deployments = vec![(earlier.open.number, earlier.deployment.clone())];
+        let open = Open { deployments, open: vec![earlier.open], comment };
         self.close(&open, story, &Files::default()).await;
     }
 
