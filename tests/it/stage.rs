@@ -159,7 +159,16 @@ impl Stage {
 
     /// `status --format json`.
     pub(crate) fn state(&self) -> Value {
-        let output = self.bed.deploy_action(&["status", "production", "--format", "json"]).expect("the command runs");
+        self.asked("status")
+    }
+
+    /// The newest entry of `history --format json`.
+    pub(crate) fn newest(&self) -> Value {
+        self.asked("history")["entries"][0].take()
+    }
+
+    fn asked(&self, verb: &str) -> Value {
+        let output = self.bed.deploy_action(&[verb, "production", "--format", "json"]).expect("the command runs");
         serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}{}", output.stdout, output.stderr))
     }
 

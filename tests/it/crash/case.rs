@@ -88,6 +88,8 @@ pub(super) enum Kill {
     After(f64),
     /// By itself, and then a byte of this line of its journal is another one.
     Damaged(Point, usize),
+    /// While it writes this record: half of it is in its journal.
+    Torn(&'static str),
     /// Not the agent but the engine, in this phase.
     Engine(Phase),
     /// The whole host is restarted in this phase.
@@ -99,7 +101,7 @@ impl Kill {
     pub(super) fn phase(self) -> Option<Phase> {
         match self {
             Self::Engine(phase) | Self::Host(phase) => Some(phase),
-            Self::At(_) | Self::Twice(..) | Self::After(_) | Self::Damaged(..) => None,
+            Self::At(_) | Self::Twice(..) | Self::After(_) | Self::Damaged(..) | Self::Torn(_) => None,
         }
     }
 }
@@ -112,6 +114,7 @@ impl fmt::Display for Kill {
             Self::After(part) => write!(f, "at {:.1} %", part * 100.0),
             Self::Engine(phase) => write!(f, "the engine in {}", phase.as_str()),
             Self::Host(phase) => write!(f, "the host in {}", phase.as_str()),
+            Self::Torn(word) => write!(f, "in the middle of {word}"),
             Self::Damaged(point, line) => write!(f, "{point}, line {} damaged", line + 1),
         }
     }
@@ -158,17 +161,21 @@ pub(super) fn every_point() -> Vec<Case> {
     in_order(single.chain(twice).map(|(kind, kill)| Case { kind, kill }).collect())
 }
 
-/// A damaged line in the middle of the journal, and at its end.
+/// A damaged line in the middle of the journal, and at its end; a last line that is half there.
 pub(super) fn some_damage() -> Vec<Case> {
     let damaged = |kind, point, line| Case { kind, kill: Kill::Damaged(point, line) };
+    let torn = |kind, word| Case { kind, kill: Kill::Torn(word) };
     vec![
         damaged(Kind::First, Point::After("adopting"), 1),
+        torn(Kind::First, "created"),
+        torn(Kind::Later, "switched"),
         damaged(Kind::Later, Point::After("creating"), 3),
         damaged(Kind::Later, Point::After("switched"), 4),
     ]
 }
 
-/// Every line of the journal damaged, but for the first, after death in the middle and at the end of a swap.
+/// Every line of the journal damaged, but for the first, after death in the middle and at the end of a swap; and every
+/// record torn.
 pub(super) fn every_damage() -> Vec<Case> {
     let ends = ["created", "switched", "retiring", "finished"].map(|word| (Kind::Later, Point::After(word)));
     let ends = ends.into_iter().chain([(Kind::First, Point::After("switched"))]);
@@ -177,7 +184,9 @@ pub(super) fn every_damage() -> Vec<Case> {
         let lines = until.filter(|word| kind.writes(word)).count();
         (1..=lines).map(move |line| Case { kind, kill: Kill::Damaged(point, line) })
     });
-    in_order(cases.collect())
+    let torn = Record::WORDS.iter().filter(|word| Kind::Later.writes(word));
+    let torn = torn.map(|word| Case { kind: Kind::Later, kill: Kill::Torn(word) });
+    in_order(cases.chain(torn).collect())
 }
 
 /// Every phase of a swap, each in a kind of swap that has it.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use deploy_action::agent::store::Point;
 use deploy_action::agent_api::History;
 use deploy_action::event::{Outcome, Phase};
 use kit::bed::{AppImage, request, wait_for};
@@ -98,6 +99,7 @@ impl Ground {
         let wish = self.wish(case.kind);
         let env: Vec<(&str, String)> = match case.kill {
             Kill::At(point) | Kill::Twice(point, _) | Kill::Damaged(point, _) => vec![(KILL_AT, point.to_string())],
+            Kill::Torn(word) => vec![(KILL_AT, Point::After(word).to_string())],
             Kill::After(_) | Kill::Engine(_) | Kill::Host(_) => Vec::new(),
         };
         self.restart(case.kind, &env)?;
@@ -129,6 +131,10 @@ impl Ground {
             Kill::Damaged(_, line) => {
                 self.died(case)?;
                 self.damage(line)?;
+            }
+            Kill::Torn(_) => {
+                self.died(case)?;
+                self.tear()?;
             }
             Kill::Twice(_, second) => {
                 self.died(case)?;
@@ -190,6 +196,13 @@ impl Ground {
         let start = starts.clone().nth(line).ok_or_else(|| format!("the journal has {} lines", starts.count()))?;
         bytes[start + 12] ^= 1;
         fs::write(path, bytes).map_err(told)
+    }
+
+    /// Takes the end of the last line of the journal away.
+    fn tear(&mut self) -> Result<(), String> {
+        let file = fs::OpenOptions::new().write(true).open(self.journal()).map_err(told)?;
+        let length = file.metadata().map_err(told)?.len();
+        file.set_len(length - 5).map_err(told)
     }
 
     fn journal(&self) -> PathBuf {
@@ -412,6 +425,8 @@ impl Case {
     fn expected(self) -> Option<bool> {
         match self.kill {
             Kill::At(point) | Kill::Twice(point, _) => self.kind.survives(point),
+            // It was never written: nothing that it announces was begun.
+            Kill::Torn(word) => self.kind.survives(Point::Before(word)),
             Kill::Damaged(..) | Kill::Engine(_) | Kill::Host(_) => None,
             Kill::After(_) if matches!(self.kind, Kind::Broken | Kind::Sick) => Some(false),
             Kill::After(_) => None,

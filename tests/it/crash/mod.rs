@@ -7,8 +7,10 @@
 #[cfg_attr(not(feature = "torture"), expect(dead_code, reason = "some of it is for script/torture"))]
 mod case;
 mod client;
+mod clock;
 #[cfg_attr(not(feature = "torture"), expect(dead_code, reason = "some of it is for script/torture"))]
 mod deaths;
+mod disk;
 #[cfg(feature = "torture")]
 mod engine;
 mod ground;

@@ -3,7 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::stage::{Setting, Stage};
+use super::client::Client;
+use crate::stage::{PATIENCE, Setting, Stage};
 
 /// How long what converged must stay so.
 const STAYS: Duration = Duration::from_secs(10);
@@ -79,4 +80,25 @@ fn a_first_route_is_the_agents_although_it_died_before_it_said_so() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     stage.wait("version 2 to serve alone", || converged(&stage, "v2"));
     assert_eq!(stage.state()["routing"], "agent", "the route file is known to be the agent's");
+}
+
+#[test]
+fn a_second_agent_on_the_same_state_is_refused_and_the_swap_goes_on() {
+    let mut stage = Stage::set(Setting::service(|service| service.verify_for = "3s".to_owned()));
+    let v2 = stage.version("v2");
+    let mut client = Client::start(&stage.bed, &["deploy", "production", "--image", &v2], |_| {}).expect("a command");
+    let started = client.until(PATIENCE, |line| line["kind"] == "phase_started" && line["phase"] == "start");
+    assert!(started.is_some(), "{}", client.said());
+    let agent = stage.bed.agent().expect("an agent");
+    let (config, address) = (agent.config(), agent.address().to_string());
+    let text = std::fs::read_to_string(config).expect("reads").replace(&address, "127.0.0.1:0");
+    let second = stage.bed.dir().join("second.yml");
+    std::fs::write(&second, text).expect("writes");
+    let mut command = stage.bed.machine.command(env!("CARGO_BIN_EXE_deploy-action"));
+    let output = command.args(["agent", "serve", "--config"]).arg(&second).output().expect("ends by itself");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(13), "{said}");
+    assert!(said.contains("another agent runs on ") && said.contains("`state_dir` of its own"), "{said}");
+    assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
+    stage.wait("version 2 to serve alone", || converged(&stage, "v2"));
 }
