@@ -123,10 +123,14 @@ impl Swap {
                     Some(address) => match probe_once(&self.site.http, address, *port, path).await {
                         Ok(()) => {
                             good += 1;
-                            if good == IN_A_ROW {
+                            if good < IN_A_ROW {
+                                "it answered once".to_owned()
+                            } else if self.is_ill(&mut container).await? {
+                                good = 0;
+                                "it answers, but Docker's health check says `unhealthy`".to_owned()
+                            } else {
                                 return Ok(());
                             }
-                            "it answered once".to_owned()
                         }
                         Err(why) => {
                             good = 0;
@@ -148,6 +152,17 @@ impl Swap {
                 inspected = Instant::now();
             }
         }
+    }
+}
+
+impl Swap {
+    /// Whether Docker's health check, where there is one, found it ill just now: one that boots for longer than its check
+    /// has patience stays so until the next check, and would be taken back for it.
+    async fn is_ill(&self, container: &mut Container) -> Result<bool, Fault> {
+        if container.health.is_some() {
+            *container = self.site.engine.container(&container.id).await?;
+        }
+        Ok(container.health.as_deref() == Some("unhealthy"))
     }
 }
 
