@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -85,16 +84,11 @@ fn a_registry_that_hangs_ends_the_pull() {
 fn a_compose_that_hangs_is_let_go_of() {
     let mut stage = Stage::new();
     let v2 = stage.version("v2");
-    let bin = stage.bed.dir().join("bin");
-    fs::create_dir_all(&bin).expect("a folder");
-    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let wrapper = format!(
-        "#!/bin/sh\nfor word; do [ \"$word\" = create ] && exec sleep 600; done\nPATH='{path}' exec docker \"$@\"\n"
-    );
-    fs::write(bin.join("docker"), wrapper).expect("writes");
-    fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).expect("a mode");
-    let hangs = format!("{}:{path}", bin.display());
-    stage.bed.agent().expect("an agent").restart(&[("PATH", &hangs)]).expect("restarts");
+    let config = stage.bed.dir().join("docker-config");
+    let hangs = "for word; do [ \"$word\" = create ] && exec sleep 600; done\ncompose \"$@\"";
+    stage.bed.machine.compose_as(&config, hangs).expect("writes");
+    let config = config.to_string_lossy().into_owned();
+    stage.bed.agent().expect("an agent").restart(&[("DOCKER_CONFIG", &config)]).expect("restarts");
     let ended = cancelled_in(&mut stage, "create", &v2);
     assert_eq!(ended["outcome"], "cancelled", "{ended}");
     assert_eq!(stage.containers("web").len(), 1);

@@ -46,7 +46,7 @@ fn no_compose_plugin() {
 
 #[test]
 fn no_docker_command() {
-    refused("no_docker_command", 13, &[("PATH", "/nonexistent")], |_| {});
+    refused("no_docker_command", 13, &[("PATH", "/nonexistent"), ("DOCKER_CONFIG", "/nonexistent")], |_| {});
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A clock that is set by an hour in the middle of a swap, or between the agent's death and its next start.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -26,16 +27,17 @@ impl Clock {
         let source = folder.join("clock.c");
         fs::write(&source, include_str!("clock.c")).expect("writes");
         let clock = Self { library: folder.join("clock.so"), offset: folder.join("clock-offset") };
+        fs::write(&clock.offset, 0_i64.to_ne_bytes()).expect("writes");
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&clock.library).arg(&source);
         assert!(compiler.status().expect("a C compiler").success());
-        clock.set(0);
         clock
     }
 
-    /// Written in place: the agent has the file mapped.
+    /// In place: the agent has the file mapped, and may not find it empty for a moment.
     fn set(&self, seconds: i64) {
-        fs::write(&self.offset, seconds.to_ne_bytes()).expect("writes");
+        let file = fs::OpenOptions::new().write(true).open(&self.offset).expect("opens");
+        file.write_all_at(&seconds.to_ne_bytes(), 0).expect("writes");
     }
 
     fn env(&self) -> [(&'static str, String); 2] {

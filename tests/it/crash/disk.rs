@@ -115,7 +115,11 @@ fn a_state_that_cannot_be_written_in_mid_swap_is_gone_back_from_and_told() {
                 stage.assert_serves("v3");
                 stage.rollback().expect(0);
             }
-            30 => assert_eq!(result["reason"], "state_unusable", "{phase}: {result}"),
+            30 => {
+                assert_eq!(result["reason"], "state_unusable", "{phase}: {result}");
+                let message = result["message"].as_str().unwrap_or_default();
+                assert!(message.contains("/journal cannot be written: No space left on device"), "{phase}: {message}");
+            }
             code => panic!("{phase}: exit {code}: {}", client.said()),
         }
         if phase == "pull" {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kit::bed::{AgentOptions, AppImage, run};
+use kit::bed::{AgentOptions, AppImage, Machine, run};
 use kit::runner::Told;
 use serde_json::json;
 
@@ -65,17 +65,15 @@ fn assert_told(user: &User, told: &Told) {
     }
 }
 
-/// Puts a `docker` before the real one that notes with what it is called.
+/// An agent whose compose notes with what it is called.
 fn noting(dir: &Path) -> AgentOptions {
-    let path = std::process::Command::new("sh").args(["-c", "command -v docker"]).output().expect("a shell");
-    let docker = String::from_utf8_lossy(&path.stdout).trim().to_owned();
     let trace = dir.join("trace");
-    let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{}'\nexec '{docker}' \"$@\"\n", trace.display());
-    fs::write(dir.join("docker"), script).expect("writes");
-    let made = std::process::Command::new("chmod").arg("+x").arg(dir.join("docker")).status().expect("chmod runs");
-    assert!(made.success());
-    let path = format!("PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", dir.display());
-    AgentOptions { wrapper: vec!["env".to_owned(), path], ..AgentOptions::default() }
+    let script = format!("printf '%s\\n' \"$@\" >>'{}'\ncompose \"$@\"", trace.display());
+    Machine::find().expect("a prepared machine").compose_as(dir, &script).expect("writes");
+    AgentOptions {
+        wrapper: vec!["env".to_owned(), format!("DOCKER_CONFIG={}", dir.display())],
+        ..AgentOptions::default()
+    }
 }
 
 #[test]
@@ -117,7 +115,7 @@ fn last_words_and_names_do_no_harm() {
 
     shown_on_a_terminal(&user.stage);
     assert!(!pwned.exists(), "a name was run");
-    let trace = fs::read_to_string(dir.path().join("trace")).expect("docker was called");
+    let trace = fs::read_to_string(dir.path().join("trace")).expect("compose was called");
     assert!(trace.contains("create\n--no-recreate"), "{trace}");
     assert!(!trace.contains("touch") && !trace.contains("pwned"), "{trace}");
 }

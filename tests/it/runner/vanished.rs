@@ -28,7 +28,7 @@ fn killed_without_a_post_step_each_is_told_by_the_next_run() {
     let kept = &killed.state["deployment"];
     let refused = scene.user.push(&scene.user.version("v3"), &[]);
     assert_eq!((refused.code, refused.output("reason-code")), (12, "busy"), "{}", refused.log());
-    assert!(refused.log().contains(&format!("deployment {kept} of web by eve by run ")), "{}", refused.log());
+    assert!(refused.log().contains(&format!("deployment `{kept}` of `web` by eve by run ")), "{}", refused.log());
     assert_eq!(scene.states(), ["in_progress"], "it still runs");
     scene.agent_ends();
     scene.stage().assert_serves("v1");

@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -75,6 +77,25 @@ impl Machine {
         command.env_clear();
         command.envs(self.env.iter().filter(|(name, _)| KEPT.iter().any(|kept| name == kept)).cloned());
         command
+    }
+
+    /// Makes `dir` a folder for `DOCKER_CONFIG` whose compose is this shell script; `compose "$@"` in it is the real one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn compose_as(&self, dir: &Path, script: &str) -> Result<()> {
+        let text = |name: &str| {
+            let found = self.env.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        let (path, config) = (text("PATH"), text("DOCKER_CONFIG"));
+        let real = format!("compose() {{ PATH='{path}' DOCKER_CONFIG='{config}' exec docker compose \"$@\"; }}");
+        let plugin = dir.join("cli-plugins/docker-compose");
+        fs::create_dir_all(dir.join("cli-plugins")).map_err(|error| BedError::file(dir, &error))?;
+        fs::write(&plugin, format!("#!/bin/sh\n{real}\n{script}\n"))
+            .map_err(|error| BedError::file(&plugin, &error))?;
+        let runs = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&plugin, runs).map_err(|error| BedError::file(&plugin, &error))
     }
 
     /// The folder with the newest engine that packages offer.
