@@ -179,6 +179,16 @@ impl Failure {
     }
 }
 
+/// The innermost cause of an error, which names the fact (`Connection refused`), not the layers above it.
+#[must_use]
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
 /// Longest line of a failure, in characters.
 const LINE: usize = 2_000;
 

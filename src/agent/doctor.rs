@@ -87,11 +87,14 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
         .await;
     }
     if let Some(traefik_config) = &config.traefik {
-        let running = match &engine {
-            Some(engine) => engine.running_containers().await.unwrap_or_default(),
-            None => Vec::new(),
+        let container = match &engine {
+            Some(engine) => {
+                let running = engine.running_containers().await.unwrap_or_default();
+                engine.with_mount(&traefik_config.dir, &running).await.unwrap_or_default()
+            }
+            None => None,
         };
-        traefik(&mut found, traefik_config, &running).await;
+        traefik(&mut found, traefik_config, container.as_ref()).await;
     }
     door(&mut found, &config).await;
     if let Some(traefik) = &config.traefik {
@@ -201,7 +204,7 @@ async fn project(found: &mut Findings, what: &str, compose: &Compose, services: 
     }
 }
 
-async fn traefik(found: &mut Findings, config: &TraefikConfig, running: &[Container]) {
+async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option<&Container>) {
     match local_client() {
         Ok(client) => match Api::new(&config.api, client).version().await {
             Ok(version) => found.good("Traefik's API", format!("{version} at {}", config.api)),
@@ -221,10 +224,7 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, running: &[Contai
             format!("mkdir -p {}", dir.display()),
         );
     }
-    let mounts = |container: &&Container| {
-        container.mounts.iter().any(|mount| !mount.source.is_empty() && dir.starts_with(&mount.source))
-    };
-    match running.iter().find(mounts) {
+    match container {
         Some(container) if container.network_mode == "host" => found.bad(
             "Traefik's folder",
             format!("{} uses the host's network and cannot resolve container names", container.name),

@@ -13,7 +13,7 @@ use super::proxy::traefik::labels;
 use super::site::Site;
 use super::store::{CompiledRoute, ServiceState};
 use crate::agent_api::Blocker;
-use crate::clients::docker::{Container, DockerError};
+use crate::clients::docker::{Container, DockerError, Listed};
 use crate::domain::ServiceName;
 
 pub(in crate::agent) use blockers::gate;
@@ -92,12 +92,11 @@ impl Facts {
             services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
         let dependents = dependents.map(|(name, _)| name.clone()).collect();
         let everything = everything?;
-        let proxy = site.traefik.as_ref().and_then(|traefik| {
-            let dir = &traefik.config.dir;
-            let mounts = |c: &&Container| c.mounts.iter().any(|m| !m.source.is_empty() && dir.starts_with(&m.source));
-            everything.iter().find(mounts).cloned()
-        });
-        let other_project = everything.iter().find_map(|container| another_project(site, service, container));
+        let proxy = match &site.traefik {
+            Some(traefik) => site.engine.with_mount(&traefik.config.dir, &everything).await?,
+            None => None,
+        };
+        let other_project = everything.iter().find_map(|listed| another_project(site, service, listed));
         let containers: Vec<Container> = containers?
             .into_iter()
             .filter(|container| !state.retiring.iter().any(|old| old.id == container.id))
@@ -153,8 +152,8 @@ impl Facts {
 }
 
 /// The project of a container that is the same service of the same folder, in another project than agent.yml says.
-fn another_project(site: &Site, service: &ServiceName, container: &Container) -> Option<String> {
-    let label = |name: &str| container.label(&format!("com.docker.compose.{name}")).unwrap_or_default();
+fn another_project(site: &Site, service: &ServiceName, listed: &Listed) -> Option<String> {
+    let label = |name: &str| listed.labels.get(&format!("com.docker.compose.{name}")).map_or("", String::as_str);
     let same = label("service") == service.as_str()
         && std::path::Path::new(label("project.working_dir")) == site.compose.dir();
     (same && label("project") != site.compose.project()).then(|| label("project").to_owned())

@@ -12,6 +12,7 @@ use crate::agent_api::Gate;
 use crate::clients::docker::Container;
 use crate::domain::Reason;
 use crate::event::Phase;
+use crate::failure::innermost;
 
 /// Time between two probes.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
@@ -69,9 +70,7 @@ pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, pa
     match answer {
         Ok(answer) if answer.status().is_success() || answer.status().is_redirection() => Ok(()),
         Ok(answer) => Err(format!("GET :{port}{path} is answered with status {}", answer.status().as_u16())),
-        Err(error) => {
-            Err(format!("GET :{port}{path} is not answered: {}", crate::agent::proxy::traefik::http::reason(&error)))
-        }
+        Err(error) => Err(format!("GET :{port}{path} is not answered: {}", innermost(&error))),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::agent_api::{API, ApiError};
 use crate::domain::{AgentUrl, Reason, one_line};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, innermost};
 
 /// Longest text of the other side that a message repeats, in characters.
 const SHOWN: usize = 500;
@@ -177,7 +177,7 @@ pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
         ("the connection broke", "on the host, look at `systemctl status deploy-agent`; the agent may be restarting")
     };
     Failure::new(Reason::AgentUnreachable, format!("the agent at `{url}` is not reached: {what}"))
-        .because(error.without_url())
+        .because(innermost(&error.without_url()))
         .hint(hint)
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum};
 
 /// A container.
 #[derive(Debug, Clone, Default)]
@@ -39,10 +40,36 @@ pub struct Container {
     pub networks: BTreeMap<String, Address>,
     /// Docker's network mode.
     pub network_mode: String,
-    /// Mounts.
-    pub mounts: Vec<Mount>,
     /// Time between stop signal and kill.
     pub stop_timeout: Duration,
+}
+
+/// What the engine's list tells of a container.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// Full id.
+    pub id: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The paths on the host of what is mounted into it.
+    sources: Vec<String>,
+}
+
+impl Listed {
+    pub(super) fn from_summary(raw: ContainerSummary) -> Self {
+        let mounts = raw.mounts.unwrap_or_default().into_iter();
+        Self {
+            id: raw.id.unwrap_or_default(),
+            labels: raw.labels.unwrap_or_default().into_iter().collect(),
+            sources: mounts.filter_map(|mount| mount.source.filter(|source| !source.is_empty())).collect(),
+        }
+    }
+
+    /// Whether a folder of the host, or one that it is in, is mounted into it.
+    #[must_use]
+    pub fn mounts(&self, folder: &Path) -> bool {
+        self.sources.iter().any(|source| folder.starts_with(source))
+    }
 }
 
 /// A container's place in one network.
@@ -52,15 +79,6 @@ pub struct Address {
     pub network_id: String,
     /// IPv4 or IPv6 addresses.
     pub addresses: Vec<IpAddr>,
-}
-
-/// A mount.
-#[derive(Debug, Clone, Default)]
-pub struct Mount {
-    /// Path on the host, or the volume's path.
-    pub source: String,
-    /// Path in the container.
-    pub destination: String,
 }
 
 /// Docker's own default between SIGTERM and SIGKILL.
@@ -101,15 +119,6 @@ impl Container {
                 })
                 .collect(),
             network_mode: raw.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
-            mounts: raw
-                .mounts
-                .unwrap_or_default()
-                .into_iter()
-                .map(|mount| Mount {
-                    source: mount.source.unwrap_or_default(),
-                    destination: mount.destination.unwrap_or_default(),
-                })
-                .collect(),
             stop_timeout: config
                 .stop_timeout
                 .and_then(|seconds| u64::try_from(seconds).ok())

@@ -24,7 +24,7 @@ use bollard::query_parameters::{
 use futures_util::{Stream, StreamExt};
 
 pub use build::{Build, BuildFailed};
-pub use container::{Address, Container, Mount};
+pub use container::{Address, Container, Listed};
 pub use context::{BuildContext, ContextError, LARGEST};
 pub use error::DockerError;
 pub use ignore::{Ignore, IgnoreError};
@@ -141,21 +141,36 @@ impl Engine {
             format!("com.docker.compose.service={service}"),
             "com.docker.compose.oneoff=False".to_owned(),
         ];
-        let mut found = self.inspected(HashMap::from([("label".to_owned(), labels)]), true).await?;
+        let mut found = self.inspected(HashMap::from([("label".to_owned(), labels)])).await?;
         found.sort_by_key(|container| (container.number(), container.id.clone()));
         Ok(found)
     }
 
-    /// Every running container.
+    /// Every running container, as far as one call for all of them tells.
     ///
     /// # Errors
     /// [`DockerError`] as for every call.
-    pub async fn running_containers(&self) -> Result<Vec<Container>, DockerError> {
-        self.inspected(HashMap::new(), false).await
+    pub async fn running_containers(&self) -> Result<Vec<Listed>, DockerError> {
+        let listed = self.bounded(self.docker.list_containers(None)).await?;
+        Ok(listed.into_iter().map(Listed::from_summary).collect())
     }
 
-    async fn inspected(&self, filters: HashMap<String, Vec<String>>, all: bool) -> Result<Vec<Container>, DockerError> {
-        let options = ListContainersOptionsBuilder::new().all(all).filters(&filters).build();
+    /// The running container that a folder of the host is mounted into.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn with_mount(&self, folder: &Path, running: &[Listed]) -> Result<Option<Container>, DockerError> {
+        let Some(listed) = running.iter().find(|listed| listed.mounts(folder)) else { return Ok(None) };
+        match self.container(&listed.id).await {
+            Ok(container) => Ok(Some(container)),
+            // It ended since it was listed.
+            Err(DockerError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn inspected(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<Container>, DockerError> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed = self.bounded(self.docker.list_containers(Some(options))).await?;
         let mut found = Vec::with_capacity(listed.len());
         for id in listed.into_iter().filter_map(|summary| summary.id) {

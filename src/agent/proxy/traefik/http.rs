@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::failure::innermost;
+
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -24,7 +26,7 @@ pub struct HttpError {
 pub fn local_client() -> Result<reqwest::Client, HttpError> {
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let builder = builder.connect_timeout(Duration::from_secs(2));
-    builder.build().map_err(|error| HttpError { url: "local".to_owned(), why: reason(&error) })
+    builder.build().map_err(|error| HttpError { url: "local".to_owned(), why: innermost(&error) })
 }
 
 /// GET of a JSON document and its `X-Next-Page`; `None` for 404.
@@ -60,7 +62,7 @@ struct Answer {
 async fn get(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Option<Answer>, HttpError> {
     let failed = |why: String| HttpError { url: url.to_owned(), why };
     let call = async {
-        let mut answer = client.get(url).send().await.map_err(|error| failed(reason(&error)))?;
+        let mut answer = client.get(url).send().await.map_err(|error| failed(innermost(&error)))?;
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -69,7 +71,7 @@ async fn get(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Opt
         }
         let next = answer.headers().get("x-next-page").and_then(|page| page.to_str().ok()?.parse().ok());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(reason(&error)))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(innermost(&error)))? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 return Err(failed("the answer is larger than 8 MiB".to_owned()));
@@ -80,14 +82,4 @@ async fn get(client: &reqwest::Client, url: &str, limit: Duration) -> Result<Opt
     tokio::time::timeout(limit, call)
         .await
         .unwrap_or_else(|_| Err(failed(format!("no answer within {} s", limit.as_secs()))))
-}
-
-/// The innermost cause, which names the fact (`Connection refused`), not the layers above it.
-#[must_use]
-pub fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

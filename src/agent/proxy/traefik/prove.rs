@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::api::{View, text, texts};
 use super::file::{PROOF_HEADER, Proof, RELEASE_HEADER};
-use super::http::reason;
 use super::rule::Rule;
 use crate::agent::store::CompiledRoute;
 use crate::agent_api::Blocker;
+use crate::failure::innermost;
 
 /// Requests per replica and kind.
 pub const REQUESTS: usize = 3;
@@ -139,7 +139,7 @@ fn client(target: &Target, verify_certificate: bool) -> Result<reqwest::Client, 
         // The certificate is reported, never a reason to fail: what matters is who answers.
         .danger_accept_invalid_certs(!verify_certificate)
         .build()
-        .map_err(|error| reason(&error))
+        .map_err(|error| innermost(&error))
 }
 
 async fn ask(client: &reqwest::Client, target: &Target, nonce: Option<&str>) -> Result<Answer, String> {
@@ -150,7 +150,7 @@ async fn ask(client: &reqwest::Client, target: &Target, nonce: Option<&str>) -> 
     if let Some(nonce) = nonce {
         request = request.header(PROOF_HEADER, nonce);
     }
-    let answer = request.send().await.map_err(|error| reason(&error))?;
+    let answer = request.send().await.map_err(|error| innermost(&error))?;
     let release = answer.headers().get(RELEASE_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Answer { status: answer.status().as_u16(), release })
 }
@@ -194,7 +194,7 @@ pub async fn container_status(client: &reqwest::Client, target: &Target, base: &
     let proto = if target.entry.scheme() == "https" { "https" } else { "http" };
     headers.insert("x-forwarded-proto", HeaderValue::from_static(proto));
     let request = client.get(format!("{base}{}", target.path)).headers(headers).timeout(CALL);
-    request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| reason(&error))
+    request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| innermost(&error))
 }
 
 /// What counts as proven.
