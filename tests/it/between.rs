@@ -82,3 +82,51 @@ fn the_next_deployment_mends_drift() {
     assert_eq!(stage.state()["drift"].as_array().map(Vec::len), Some(0));
     stage.assert_serves("v3");
 }
+
+fn drift(stage: &Stage) -> Vec<String> {
+    let state = stage.state();
+    let codes = state["drift"].as_array().into_iter().flatten().filter_map(|drift| drift["code"].as_str());
+    codes.map(str::to_owned).collect()
+}
+
+/// Status and plan tell exactly these.
+#[track_caller]
+fn assert_drift(stage: &Stage, expected: &[&str]) {
+    assert_eq!(drift(stage), expected, "{}", stage.state());
+    let plan = stage.run(&["plan", "production", "--image", &stage.v1, "--format", "json"]);
+    for code in expected {
+        let note = format!("drift ({code}): ");
+        assert!(plan.lines.iter().any(|line| line.to_string().contains(&note)), "{}", plan.shown());
+    }
+}
+
+#[test]
+fn each_kind_of_drift_is_told() {
+    let stage = deployed();
+    assert_drift(&stage, &[]);
+
+    stage.bed.project.compose(&["stop", "web"]).expect("stops");
+    assert_drift(&stage, &["not_running"]);
+    stage.bed.project.compose(&["start", "web"]).expect("starts");
+    stage.wait("the container to serve", || stage.serves("v2"));
+    assert_drift(&stage, &[]);
+
+    let file = stage.bed.project.read("compose.yaml").expect("reads");
+    let changed = file.replace("    labels:", "    stop_grace_period: 7s\n    labels:");
+    stage.bed.project.write("compose.yaml", &changed).expect("writes");
+    assert_drift(&stage, &["config_changed"]);
+    stage.bed.project.write("compose.yaml", &file).expect("writes");
+
+    let env = stage.bed.project.read(".env").expect("reads");
+    stage.bed.project.write(".env", "").expect("writes");
+    assert_drift(&stage, &["override_unlisted"]);
+    stage.bed.project.write(".env", &env).expect("writes");
+
+    stage.bed.proxy.stop().expect("Traefik stops");
+    assert_drift(&stage, &["unrouted"]);
+    stage.bed.proxy.restart().expect("Traefik starts");
+    stage.wait("Traefik to route", || stage.serves("v2"));
+
+    stage.bed.project.compose(&["-f", "compose.yaml", "up", "-d", "--wait"]).expect("without what was deployed");
+    assert_drift(&stage, &["containers_replaced", "image_differs", "config_changed"]);
+}

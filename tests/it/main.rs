@@ -6,6 +6,7 @@ mod request;
 mod stage;
 
 mod action;
+mod apps;
 mod bad_input;
 mod between;
 mod crash;

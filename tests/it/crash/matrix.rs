@@ -1,10 +1,10 @@
 //! SIGKILL before and after every record of the journal, and at moments in between.
 //!
-//! A plain test run kills at each point once and at 12 moments, and damages five lines; `script/torture` sets `TORTURE` to
-//! a seed, and kills at every point of every kind of swap, at 40 moments of each, and again while the first death is made
-//! up for, and damages every line.
+//! A plain test run kills at each point once, at 12 moments, and 13 times while a death is made up for, and damages five
+//! lines; `script/torture` sets `TORTURE` to a seed, and kills at every point of every kind of swap, at 40 moments of each,
+//! and again while the first death is made up for, and damages every line.
 
-use super::case::{Kind, each_point_once, every_damage, every_point, moments, some_damage};
+use super::case::{Kind, each_point_once, every_damage, every_point, moments, some_damage, some_twice};
 use super::deaths::{Deaths, torture};
 use super::ground::Ground;
 
@@ -15,19 +15,20 @@ const SEED: u64 = 5;
 
 #[test]
 fn wherever_the_agent_is_killed_one_version_serves_and_nothing_is_left() {
-    let cases = match torture() {
+    let mut cases = match torture() {
         Some((seed, kinds)) => {
             let mut cases = [every_point(), every_damage()].concat();
             cases.retain(|case| kinds.contains(&case.kind));
             cases.extend(kinds.iter().flat_map(|kind| moments(40, &[*kind], seed)));
-            cases.sort_by_key(|case| case.kind);
             cases
         }
         None => {
             let kinds = [Kind::First, Kind::Later, Kind::Rollback];
-            [each_point_once(), moments(12, &kinds, SEED), some_damage()].concat()
+            [each_point_once(), some_twice(), moments(12, &kinds, SEED), some_damage()].concat()
         }
     };
+    // A first swap is preceded by taking everything down.
+    cases.sort_by_key(|case| case.kind);
     let deaths = Deaths::all(cases, BEDS, Ground::new);
     deaths.report("the agent is killed");
     deaths.assert_held();
