@@ -245,7 +245,10 @@ impl Ground {
         let serving = if deployed { &wish.new } else { &wish.old };
         let load = match load {
             Some(load) => load,
-            None => self.load()?,
+            None => {
+                wait_for("the version to serve", CONVERGES, || self.stage.serves(serving)).map_err(told)?;
+                self.load()?
+            }
         };
         if !load.wait_until_only(serving, Duration::from_millis(300), CONVERGES.saturating_sub(began.elapsed())) {
             return Err(format!("{serving} does not serve alone: {:?}", self.stage.bed.versions_serving(HOST)));
@@ -267,7 +270,8 @@ impl Ground {
             return Err(found.join("\n"));
         }
         let unchanged = self.stage.ids("web");
-        self.stage.bed.project.up().map_err(told)?;
+        // Not waiting for its health: an engine that was killed may never ask for it again.
+        self.stage.bed.project.compose(&["up", "-d"]).map_err(told)?;
         if self.stage.ids("web") != unchanged {
             return Err("a plain `docker compose up -d` recreates containers".to_owned());
         }
