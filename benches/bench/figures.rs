@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use kit::bed::Machine;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
@@ -48,19 +49,23 @@ impl Figures {
         self.0.values().all(|figure| figure.limit.is_none_or(|limit| figure.median() <= limit))
     }
 
+    /// The median of each under its name; under `each` all that is known of them.
     pub(crate) fn json(&self) -> String {
-        let figures: BTreeMap<&str, Value> = self
-            .0
-            .iter()
-            .map(|(name, figure)| {
-                let value = json!({
-                    "min": figure.at(0.0), "median": figure.median(), "max": figure.at(1.0),
-                    "n": figure.values.len(), "limit": figure.limit,
-                });
-                (name.as_str(), value)
-            })
-            .collect();
-        format!("{}\n", serde_json::to_string_pretty(&figures).unwrap_or_default())
+        let mut document: serde_json::Map<String, Value> =
+            self.0.iter().map(|(name, figure)| (name.clone(), figure.median().into())).collect();
+        let each = self.0.iter().map(|(name, figure)| {
+            let value = json!({
+                "min": figure.at(0.0), "median": figure.median(), "max": figure.at(1.0),
+                "n": figure.values.len(), "limit": figure.limit,
+            });
+            (name.clone(), value)
+        });
+        document.insert("each".to_owned(), each.collect());
+        let machine = Machine::find().map(|machine| machine.described()).unwrap_or_default();
+        document.insert("machine".to_owned(), machine.into());
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        document.insert("when".to_owned(), today.into());
+        format!("{:#}\n", Value::Object(document))
     }
 }
 

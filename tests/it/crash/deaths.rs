@@ -58,7 +58,7 @@ impl Deaths {
         let Some(file) = variable("TORTURE_JSON") else { return };
         let known = std::fs::read_to_string(&file).unwrap_or_default();
         let mut document: Value = serde_json::from_str(&known).unwrap_or_else(|_| json!({}));
-        document["machine"] = machine().into();
+        document["machine"] = Machine::find().map(|machine| machine.described()).unwrap_or_default().into();
         document["when"] = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string().into();
         for kind in Kind::ALL {
             let own: Vec<_> = self.0.iter().filter(|(case, _)| case.kind == kind).collect();
@@ -93,16 +93,6 @@ fn summary(deaths: &[&(Case, Result<Told, String>)]) -> Value {
         "failed_requests": held.iter().map(|told| told.failed_requests).sum::<u64>(),
         "each": each.collect::<serde_json::Map<String, Value>>(),
     })
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let kernel = read("/proc/sys/kernel/osrelease");
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let kib = read("/proc/meminfo").split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
-    let gib = kib.unwrap_or_default() / (1024 * 1024);
-    let engine = Machine::find().and_then(|machine| machine.docker(&["version", "--format", "{{.Server.Version}}"]));
-    format!("{cores} cores, {gib} GiB, Linux {}, Docker Engine {}", kernel.trim(), engine.unwrap_or_default().trim())
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

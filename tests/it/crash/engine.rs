@@ -1,8 +1,9 @@
 //! The engine is killed and the host restarted in every phase of a swap: the same promises, but for requests while no
 //! container is up.
 //!
-//! Only `script/torture` goes through them, for they take many minutes: without the feature `torture` they are not there.
+//! `script/torture` goes through all phases; a plain test run through those in which most is under way.
 
+use deploy_action::event::Phase;
 use kit::bed::{BedOptions, ComposeFile, EngineOptions};
 
 use super::case::{Case, Kill, each_phase};
@@ -28,18 +29,22 @@ fn never(image: &str) -> ComposeFile {
     ComposeFile::of(web(image))
 }
 
-/// Those of the kinds that `script/torture` asks for; none in a plain test run.
-fn asked(cases: Vec<Case>) -> Vec<Case> {
-    let kinds = torture().map(|(_, kinds)| kinds).unwrap_or_default();
-    cases.into_iter().filter(|case| kinds.contains(&case.kind)).collect()
+/// Those of the kinds that `script/torture` asks for; in a plain test run those in these phases.
+fn asked(kill: fn(Phase) -> Kill, plainly: &[Phase]) -> Vec<Case> {
+    let mut cases = each_phase(kill);
+    match torture() {
+        Some((_, kinds)) => cases.retain(|case| kinds.contains(&case.kind)),
+        None => cases.retain(|case| case.kill.phase().is_some_and(|phase| plainly.contains(&phase))),
+    }
+    cases
 }
 
 #[test]
 fn whenever_the_engine_is_killed_one_version_serves_and_nothing_is_left() {
-    let on = asked(each_phase(Kill::Engine));
+    let on = asked(Kill::Engine, &[Phase::Start, Phase::Switch]);
     let on = Deaths::all(on, BEDS, || ground(true, always));
     on.report("the engine is killed, with live-restore");
-    let off = asked(each_phase(Kill::Engine));
+    let off = asked(Kill::Engine, &[Phase::Create, Phase::Verify]);
     let off = Deaths::all(off, BEDS, || ground(false, always));
     off.report("the engine is killed, without live-restore");
     on.and(off).assert_held();
@@ -47,10 +52,10 @@ fn whenever_the_engine_is_killed_one_version_serves_and_nothing_is_left() {
 
 #[test]
 fn whenever_the_host_is_restarted_the_last_stable_version_comes_up() {
-    let with = asked(each_phase(Kill::Host));
+    let with = asked(Kill::Host, &[Phase::Switch]);
     let with = Deaths::all(with, BEDS, || ground(false, always));
     with.report("the host is restarted");
-    let without = asked(each_phase(Kill::Host));
+    let without = asked(Kill::Host, &[Phase::Verify]);
     let without = Deaths::all(without, BEDS, || ground(false, never));
     without.report("the host is restarted, and nothing restarts the containers");
     with.and(without).assert_held();

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use super::error::{BedError, Result};
@@ -77,6 +78,17 @@ impl Machine {
         command.env_clear();
         command.envs(self.env.iter().filter(|(name, _)| KEPT.iter().any(|kept| name == kept)).cloned());
         command
+    }
+
+    /// Its cores, memory, kernel and engine, for what was measured on it.
+    pub fn described(&self) -> String {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let kernel = read("/proc/sys/kernel/osrelease");
+        let cores = thread::available_parallelism().map_or(0, usize::from);
+        let kib = read("/proc/meminfo").split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+        let gib = kib.unwrap_or_default() / (1024 * 1024);
+        let engine = self.docker(&["version", "--format", "{{.Server.Version}}"]).unwrap_or_default();
+        format!("{cores} cores, {gib} GiB, Linux {}, Docker Engine {}", kernel.trim(), engine.trim())
     }
 
     /// Makes `dir` a folder for `DOCKER_CONFIG` whose compose is this shell script; `compose "$@"` in it is the real one.
