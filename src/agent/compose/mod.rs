@@ -1,4 +1,4 @@
-//! `docker compose` by argument vector: what the compose files say, and new containers as compose itself would make them.
+//! Compose by argument vector: what the compose files say, and new containers as compose itself would make them.
 //!
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 

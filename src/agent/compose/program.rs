@@ -17,22 +17,21 @@ const SYSTEM: &[&str] = &[
 
 /// The program and its first argument, if it needs one. Looked for at every call: it may be upgraded or moved.
 pub(super) fn program(env: &BTreeMap<&'static str, String>) -> (OsString, Option<&'static str>) {
-    let plugin = folders(env).map(|folder| folder.join("docker-compose")).find(|path| is_program(path));
+    let plugin = config(env).filter(|config| !names_more_folders(config)).and_then(|config| {
+        let folders = [config.join("cli-plugins")].into_iter().chain(SYSTEM.iter().map(PathBuf::from));
+        folders.map(|folder| folder.join("docker-compose")).find(|path| is_program(path))
+    });
     match plugin {
-        Some(plugin) if !has_folders_of_its_own(env) => (plugin.into(), None),
-        _ => ("docker".into(), Some("compose")),
+        Some(plugin) => (plugin.into(), None),
+        None => ("docker".into(), Some("compose")),
     }
 }
 
-fn folders(env: &BTreeMap<&'static str, String>) -> impl Iterator<Item = PathBuf> {
-    let own = config(env).map(|config| config.join("cli-plugins"));
-    own.into_iter().chain(SYSTEM.iter().map(PathBuf::from))
-}
-
-/// Docker's folder for this user.
+/// Docker's folder for this user; `None` where only Docker's command knows.
 fn config(env: &BTreeMap<&'static str, String>) -> Option<PathBuf> {
     let named = env.get("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(Path::new(env.get("HOME")?).join(".docker")))
+    let folder = named.or_else(|| Some(Path::new(env.get("HOME")?).join(".docker")));
+    folder.filter(|folder| folder.is_absolute())
 }
 
 fn is_program(path: &Path) -> bool {
@@ -40,9 +39,8 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Whether the user's configuration names more folders for plugins, which come first: Docker's command knows them.
-fn has_folders_of_its_own(env: &BTreeMap<&'static str, String>) -> bool {
-    let text = config(env).and_then(|config| fs::read_to_string(config.join("config.json")).ok());
-    text.is_some_and(|text| text.contains("cliPluginsExtraDirs"))
+fn names_more_folders(config: &Path) -> bool {
+    fs::read_to_string(config.join("config.json")).is_ok_and(|text| text.contains("cliPluginsExtraDirs"))
 }
 
 #[cfg(test)]
@@ -61,6 +59,10 @@ mod tests {
         fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("sets");
         assert_eq!(program(&env), (plugin.into(), None));
         fs::write(folder.path().join("config.json"), r#"{"cliPluginsExtraDirs":["/opt/plugins"]}"#).expect("writes");
-        assert_eq!(program(&env), ("docker".into(), Some("compose")));
+        let dockers = ("docker".into(), Some("compose"));
+        assert_eq!(program(&env), dockers);
+        for env in [BTreeMap::new(), BTreeMap::from([("HOME", String::new())])] {
+            assert_eq!(program(&env), dockers, "where Docker's command takes the home from the system's list of users");
+        }
     }
 }

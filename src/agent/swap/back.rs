@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::lease::bounded;
 use super::{Fault, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, insist, withdraw};
-use crate::agent::store::{Ended, Record, remove_file};
+use crate::agent::proxy::traefik::file::led_to;
+use crate::agent::store::{Ended, Record};
 use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
 use crate::event::{Outcome, Phase};
@@ -88,7 +89,10 @@ impl Swap {
             ));
         }
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
-        let routed = if self.job.adopting || self.route_is_lost() || (self.job.switching && names.is_empty()) {
+        let lost = self.route_is_lost();
+        let routed = if lost && self.lead_lost_to(&names) {
+            Ok(())
+        } else if self.job.adopting || lost || (self.job.switching && names.is_empty()) {
             self.unroute().await
         } else if self.job.starting
             && !names.is_empty()
@@ -109,7 +113,19 @@ impl Swap {
             Ok(()) => {}
         }
         self.restore_override()?;
-        self.remove_new().await
+        self.remove_new().await?;
+        if lost {
+            self.unroute().await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
+        }
+        Ok(())
+    }
+
+    /// The route that our file holds although its record is lost leads to these containers until the new ones are gone:
+    /// by their labels Traefik would send requests to both. False where that cannot be done.
+    fn lead_lost_to(&self, names: &[String]) -> bool {
+        let Some(file) = self.site.route_file(&self.service).filter(|_| !names.is_empty()) else { return false };
+        let text = file.read().ok().flatten().and_then(|text| led_to(&text, names));
+        text.is_some_and(|text| file.write(Some(&text)).is_ok())
     }
 
     /// The containers from before, running again where something stopped them.
@@ -137,7 +153,7 @@ impl Swap {
         let gone = self.job.route.clone();
         self.job.route = self.state.route.clone();
         let (Some(traefik), Some(gone)) = (&self.site.traefik, gone) else {
-            return remove_file(file.path()).map_err(|error| error.to_string());
+            return file.write(None).map_err(|error| error.to_string());
         };
         withdraw(&traefik.api, &file, &gone).await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::disk::tells_full;
 use super::{Fault, Swap, members};
-use crate::agent::compose::ComposeError;
+use crate::agent::compose::{ComposeError, With};
 use crate::agent::facts::traefik_labels;
 use crate::agent::proxy::traefik::api::text;
 use crate::agent::proxy::traefik::labels::{self, Around};
@@ -195,11 +195,27 @@ impl Swap {
             }
             self.cancellable(Box::pin(self.prepare_rehearsal())).await.map(Some)
         };
-        let (started, prepared) = tokio::join!(self.start_new(), prepared);
+        let (started, prepared, asked) = tokio::join!(self.start_new(), prepared, self.asked_for());
         started?;
+        asked?;
         self.rehearsal = prepared?;
         self.end(Phase::Start, began);
         Ok(())
+    }
+
+    /// A container whose label is not the hash that compose gives for its configuration would be made anew, old one first,
+    /// by the next plain `docker compose up -d`.
+    async fn asked_for(&self) -> Result<(), Fault> {
+        let hash = self.site.compose.hash(With::Candidate, &self.service).await.map_err(compose_fault)?;
+        if hash == self.job.config_hash {
+            return Ok(());
+        }
+        self.as_planned().await?;
+        Err(Fault::new(
+            Reason::CreateFailed,
+            format!("compose made the new containers of {} from another configuration than it says now", self.service),
+        )
+        .hint("update compose on the host, then deploy again"))
     }
 
     async fn start_new(&self) -> Result<(), Fault> {

@@ -104,6 +104,7 @@ impl Swap {
         let mut inspected = Instant::now();
         let mut good = 0;
         loop {
+            let mut hint = "look at its log lines; raise `gate_timeout` for the service in agent.yml if it only needs longer to start";
             still_up(&container)?;
             let last = match probing {
                 Probing::Health => match container.health.as_deref() {
@@ -126,6 +127,7 @@ impl Swap {
                                 "it answered once".to_owned()
                             } else if self.is_ill(&mut container).await? {
                                 good = 0;
+                                hint = "mend the health check of the image or the compose file, or give it a longer `start_period`; `docker inspect` shows what it said";
                                 "it answers, but Docker's health check says `unhealthy`".to_owned()
                             } else {
                                 return Ok(());
@@ -143,7 +145,7 @@ impl Swap {
                     Reason::NeverHealthy,
                     format!("{} did not become healthy within {} s: {last}", member.name, limit.as_secs()),
                 )
-                .hint("look at its log lines; raise `gate_timeout` for the service in agent.yml if it only needs longer to start"));
+                .hint(hint));
             }
             tokio::time::sleep(PROBE_EVERY).await;
             if inspected.elapsed() >= INSPECT_EVERY {

@@ -221,7 +221,8 @@ impl Swap {
         // For a resumed swap it begins anew: how long ago the switch was is known by a clock only that may have been set.
         self.drain_until = Some(Instant::now() + self.config.drain_timeout);
         // A recorded proof is not repeated; what is left of its window is, at least for one look.
-        if self.job.release.is_none() {
+        let proves = self.job.release.is_none();
+        if proves {
             bounded(Phase::Prove, self.limit(Phase::Prove), None, Box::pin(self.prove())).await?;
         }
         if self.job.adopting {
@@ -231,6 +232,9 @@ impl Swap {
         self.promote().await?;
         if !self.job.retiring {
             bounded(Phase::Verify, self.limit(Phase::Verify), None, Box::pin(self.verify())).await?;
+        } else if proves {
+            // The record of an earlier proof was damaged, and its window is over.
+            self.drop_proof().await?;
         }
         self.record(Record::Retiring)?;
         // Who is not out by then is seen out after the end.

@@ -28,14 +28,7 @@ const BAD_IN_A_ROW: u32 = 5;
 impl Swap {
     pub(super) async fn verify(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Verify);
-        if let Some(route) = self.job.route_of_new().cloned() {
-            self.point_at(&route, &self.names(), None).await.map_err(|why| {
-                Fault::new(
-                    Reason::VerifyFailed,
-                    format!("the proof's routers could not be taken out of the route again: {why}"),
-                )
-            })?;
-        }
+        self.drop_proof().await?;
         // Only another process's part of the window has to be told by the wall clock, which may jump.
         let gone = if self.job.resumed { self.since_proof() } else { Duration::ZERO };
         let window = self.config.verify_for.saturating_sub(gone);
@@ -54,6 +47,15 @@ impl Swap {
         self.still_answered().await?;
         self.end(Phase::Verify, began);
         Ok(())
+    }
+
+    /// Takes the proof's routers out of the route.
+    pub(super) async fn drop_proof(&mut self) -> Result<(), Fault> {
+        let Some(route) = self.job.route_of_new().cloned() else { return Ok(()) };
+        self.point_at(&route, &self.names(), None).await.map_err(|why| {
+            let told = format!("the proof's routers could not be taken out of the route again: {why}");
+            Fault::new(Reason::VerifyFailed, told)
+        })
     }
 
     /// Old containers without a connection go before the end is told: a `docker compose up` right after it would meet them

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum, MountPoint};
 
 /// A container.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Container {
     pub networks: BTreeMap<String, Address>,
     /// Docker's network mode.
     pub network_mode: String,
+    /// The paths on the host of what is mounted into it.
+    pub sources: Vec<String>,
     /// Time between stop signal and kill.
     pub stop_timeout: Duration,
 }
@@ -53,23 +55,37 @@ pub struct Listed {
     pub labels: BTreeMap<String, String>,
     /// The paths on the host of what is mounted into it.
     sources: Vec<String>,
+    /// True where it mounts something whose path the list does not tell: a volume's.
+    more_sources: bool,
 }
 
 impl Listed {
     pub(super) fn from_summary(raw: ContainerSummary) -> Self {
-        let mounts = raw.mounts.unwrap_or_default().into_iter();
+        let mounts = raw.mounts.unwrap_or_default();
+        let sources = sources(&mounts);
         Self {
             id: raw.id.unwrap_or_default(),
             labels: raw.labels.unwrap_or_default().into_iter().collect(),
-            sources: mounts.filter_map(|mount| mount.source.filter(|source| !source.is_empty())).collect(),
+            more_sources: sources.len() < mounts.len(),
+            sources,
         }
     }
 
-    /// Whether a folder of the host, or one that it is in, is mounted into it.
+    /// Whether a folder of the host, or one that it is in, is mounted into it; `None` where the list does not tell.
     #[must_use]
-    pub fn mounts(&self, folder: &Path) -> bool {
-        self.sources.iter().any(|source| folder.starts_with(source))
+    pub fn mounts(&self, folder: &Path) -> Option<bool> {
+        let known = are_around(&self.sources, folder);
+        (known || !self.more_sources).then_some(known)
     }
+}
+
+/// The paths on the host of mounts, where they are told.
+fn sources(mounts: &[MountPoint]) -> Vec<String> {
+    mounts.iter().filter_map(|mount| mount.source.clone().filter(|source| !source.is_empty())).collect()
+}
+
+fn are_around(sources: &[String], folder: &Path) -> bool {
+    sources.iter().any(|source| folder.starts_with(source))
 }
 
 /// A container's place in one network.
@@ -119,6 +135,7 @@ impl Container {
                 })
                 .collect(),
             network_mode: raw.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
+            sources: sources(&raw.mounts.unwrap_or_default()),
             stop_timeout: config
                 .stop_timeout
                 .and_then(|seconds| u64::try_from(seconds).ok())
@@ -136,6 +153,12 @@ impl Container {
     #[must_use]
     pub fn ended(&self) -> bool {
         matches!(self.state.as_str(), "exited" | "dead")
+    }
+
+    /// Whether a folder of the host, or one that it is in, is mounted into it.
+    #[must_use]
+    pub fn mounts(&self, folder: &Path) -> bool {
+        are_around(&self.sources, folder)
     }
 
     /// First 12 digits of the id.
@@ -190,5 +213,26 @@ impl Container {
             129..=192 => format!("ended by signal {}", code - 128),
             _ => "the application's own exit code".to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volumes_path_is_not_in_the_list() {
+        let folder = Path::new("/var/lib/docker/volumes/dynamic/_data");
+        let mounts = |sources: &[Option<&str>]| {
+            let mounts =
+                sources.iter().map(|source| MountPoint { source: source.map(str::to_owned), ..MountPoint::default() });
+            Listed::from_summary(ContainerSummary { mounts: Some(mounts.collect()), ..ContainerSummary::default() })
+                .mounts(folder)
+        };
+        assert_eq!(mounts(&[]), Some(false));
+        assert_eq!(mounts(&[Some("/srv")]), Some(false));
+        assert_eq!(mounts(&[Some("/srv"), Some("/var/lib/docker/volumes")]), Some(true));
+        assert_eq!(mounts(&[Some("/srv"), Some("")]), None, "an inspection tells");
+        assert_eq!(mounts(&[None]), None);
     }
 }

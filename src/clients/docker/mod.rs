@@ -160,13 +160,19 @@ impl Engine {
     /// # Errors
     /// [`DockerError`] as for every call.
     pub async fn with_mount(&self, folder: &Path, running: &[Listed]) -> Result<Option<Container>, DockerError> {
-        let Some(listed) = running.iter().find(|listed| listed.mounts(folder)) else { return Ok(None) };
-        match self.container(&listed.id).await {
-            Ok(container) => Ok(Some(container)),
-            // It ended since it was listed.
-            Err(DockerError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
+        let (certain, others): (Vec<_>, Vec<_>) = running
+            .iter()
+            .filter(|listed| listed.mounts(folder) != Some(false))
+            .partition(|it| it.mounts(folder).is_some());
+        for listed in certain.into_iter().chain(others) {
+            match self.container(&listed.id).await {
+                Ok(container) if container.mounts(folder) => return Ok(Some(container)),
+                // It ended since it was listed.
+                Ok(_) | Err(DockerError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
     async fn inspected(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<Container>, DockerError> {

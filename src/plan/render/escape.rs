@@ -32,6 +32,8 @@ fn references(text: &str, after_link: &str) -> String {
         let _ = match c {
             '@' if after_link.is_empty() && names_a_host(after) => write!(out, "&#64;<wbr>"),
             '@' | '#' | ':' => write!(out, "&#{};{after_link}", u32::from(c)),
+            // Four of them at the beginning of a line would make it a block of code.
+            ' ' if out.is_empty() => write!(out, "&#32;"),
             '.' if ends_with(before, "www") => write!(out, "&#46;"),
             '-' if ends_with(before, "gh") => write!(out, "&#45;{after_link}"),
             ' ' | '.' | ',' | ';' | '/' | '%' | '\'' | '?' => write!(out, "{c}"),
@@ -67,6 +69,7 @@ mod tests {
             ("a | b", "a &#124; b"),
             ("```\n# x", "&#96;&#96;&#96;&#92;n&#35;&#8203; x"),
             ("- item", "&#45; item"),
+            ("    item", "&#32;   item"),
             ("https://x", "https&#58;&#8203;//x"),
             ("&lt;", "&#38;lt;"),
             ("see www.x.example, GH-12", "see www&#46;x.example, GH&#45;&#8203;12"),

@@ -104,6 +104,12 @@ impl Late {
             // The run told it all in the meantime, its summary included.
             return;
         }
+        let untold = |open: &Unended| !open.told_unknown;
+        let knows = end(story).is_some_and(|(_, description)| !description.starts_with(UNKNOWN));
+        if known && open.comment.is_none() && !open.open.is_empty() && !open.open.iter().any(untold) && !knows {
+            // The run told already that nobody knows.
+            return;
+        }
         if let Some(github) = self.github.take() {
             if let Some(id) = open.comment {
                 let edited = github.edit_comment(id, &comment(story)).await;

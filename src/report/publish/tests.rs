@@ -267,3 +267,39 @@ async fn what_is_refused_for_good_is_told_apart_from_what_may_pass() {
         assert_eq!(unreported.iter().map(|one| one.may_pass).collect::<Vec<_>>(), [may_pass], "{fault:?}");
     }
 }
+
+/// A run without a pull request whose end is not known, told by whoever comes after it.
+#[tokio::test]
+async fn what_nobody_knew_is_told_once_and_corrected_by_who_learns_it() {
+    let double = GitHubDouble::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let lost = Failure::new(Reason::TimedOut, "no answer");
+    let ending = Ending { changed: false, nothing_to_do: false, failure: Some(&lost) };
+    let begun = &events(Outcome::Deployed)[..1];
+    let mut publisher = Publisher::begin(client(&double), run_on(CommentOn::Nothing), Files::default(), story());
+    begun.iter().for_each(|event| publisher.event(event));
+    assert_eq!(publisher.finish(&ending, LIMIT).await, []);
+    // Whether it was told that it runs depends on who is faster.
+    let ends = || states(&double).into_iter().filter(|state| state != "in_progress").collect::<Vec<_>>();
+    assert_eq!(ends(), ["error"]);
+
+    let tell = async |events: &[Stamped], ending: &Ending<'_>, name: &str| {
+        let mut late = Late::new(client(&double), run_on(CommentOn::Nothing));
+        let mut story = story();
+        let open = late.look(&story).await;
+        events.iter().for_each(|event| story.apply(event));
+        story.ended = Some(Ended::of(ending));
+        let files = Files { output: None, summary: Some(folder.path().join(name)) };
+        late.close(&open, &story, &files).await;
+        assert_eq!(late.trouble(), [] as [&str; 0]);
+        folder.path().join(name).exists()
+    };
+    assert!(!tell(begun, &ending, "as-lost").await, "nothing new");
+    assert_eq!(ends(), ["error"]);
+    let known = Ending { changed: true, nothing_to_do: false, failure: None };
+    let all = events(Outcome::Deployed);
+    assert!(tell(&all, &known, "known").await);
+    assert_eq!(ends(), ["error", "success"]);
+    assert!(!tell(&all, &known, "again").await, "nothing is open");
+    assert_eq!(ends(), ["error", "success"]);
+}

@@ -205,7 +205,10 @@ impl RouteFile {
     /// # Errors
     /// What writing says; the file is then as before.
     pub fn write(&self, text: Option<&str>) -> io::Result<()> {
-        let Some(text) = text else { return remove_file(&self.path) };
+        let Some(text) = text else {
+            // An agent that died while it wrote left the staging file.
+            return remove_file(&self.path).and_then(|()| remove_file(&self.staging));
+        };
         if let Some(folder) = self.staging.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -214,9 +217,70 @@ impl RouteFile {
     }
 }
 
+/// A file of ours as it is, but for its servers, which become these, and without proofs: for whoever has lost the route
+/// that it was made from. `None` where it is not as we write it.
+#[must_use]
+pub fn led_to(text: &str, servers: &[String]) -> Option<String> {
+    let body = text.split_once('\n')?.1;
+    let mut config: Value = serde_json::from_str(body).ok()?;
+    for part in ["routers", "middlewares", "services"] {
+        if let Some(named) = config["http"][part].as_object_mut() {
+            named.retain(|name, _| !name.starts_with(PROOF_PREFIX));
+        }
+    }
+    for service in config["http"]["services"].as_object_mut()?.values_mut() {
+        let known = service.pointer_mut("/loadBalancer/servers")?;
+        let url = known.pointer("/0/url")?.as_str()?;
+        let (scheme, port) = (url.split_once("://")?.0, url.rsplit_once(':')?.1);
+        *known = servers.iter().map(|server| json!({"url": format!("{scheme}://{server}:{port}")})).collect();
+    }
+    Some(text_of(&config))
+}
+
 /// The file's text. JSON is YAML; `{{` would begin a template of Traefik's.
 #[must_use]
 pub fn text_of(config: &Value) -> String {
     let body = serde_json::to_string_pretty(config).unwrap_or_default().replace("{{", "{\\u007b");
     format!("# Written by the deploy agent. Do not edit: it is replaced by the next deployment.\n{body}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(servers: &[&str], proof: bool) -> Value {
+        let servers: Vec<Value> =
+            servers.iter().map(|server| json!({"url": format!("http://{server}:8080")})).collect();
+        let mut config = json!({"http": {
+            "routers": {"web": {"rule": "Host(`a.test`)", "service": "web"}},
+            "middlewares": {"auth": {"basicAuth": {"users": ["{{u"]}}},
+            "services": {"web": {"loadBalancer": {"servers": servers, "serversTransport": "t"}}},
+        }});
+        if proof {
+            let name = format!("{PROOF_PREFIX}1");
+            for part in ["routers", "middlewares", "services"] {
+                config["http"][part][&name] = json!({});
+            }
+        }
+        config
+    }
+
+    #[test]
+    fn a_route_is_led_elsewhere_by_its_file_alone() {
+        let led = led_to(&text_of(&config(&["new"], true)), &["old-1".to_owned(), "old-2".to_owned()]);
+        assert_eq!(led, Some(text_of(&config(&["old-1", "old-2"], false))));
+        for damaged in ["", "# ours", "# ours\n{}", "# ours\n{\"http\": {\"services\": {\"web\": {}}}}"] {
+            assert_eq!(led_to(damaged, &["old".to_owned()]), None, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_goes_takes_what_a_crash_left_of_it_along() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = RouteFile::new(folder.path(), &"shop".parse().expect("a name"), &"web".parse().expect("a name"));
+        file.write(Some("x")).expect("writes");
+        fs::write(&file.staging, "half").expect("writes");
+        file.write(None).expect("removes");
+        assert!(!file.path().exists() && !file.staging.exists());
+    }
 }
