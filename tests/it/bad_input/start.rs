@@ -1,6 +1,7 @@
 //! An agent that cannot start says why and leaves no trace.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kit::bed::Machine;
@@ -39,14 +40,25 @@ fn no_docker_socket() {
     refused("no_docker_socket", 13, &[("DOCKER_HOST", "unix:///nonexistent/docker.sock")], |_| {});
 }
 
-#[test]
-fn no_compose_plugin() {
-    refused("no_compose_plugin", 13, &[("DOCKER_CONFIG", "/nonexistent")], |_| {});
+/// With a compose of its own, whatever this machine has.
+#[track_caller]
+fn refused_with_compose(name: &str, plugin: &str) {
+    let config = tempfile::tempdir().expect("a folder");
+    let path = config.path().join("cli-plugins/docker-compose");
+    std::fs::create_dir(config.path().join("cli-plugins")).expect("a folder");
+    std::fs::write(&path, plugin).expect("writes");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    refused(name, 13, &[("DOCKER_CONFIG", &config.path().to_string_lossy())], |_| {});
 }
 
 #[test]
-fn no_docker_command() {
-    refused("no_docker_command", 13, &[("PATH", "/nonexistent"), ("DOCKER_CONFIG", "/nonexistent")], |_| {});
+fn a_compose_that_fails() {
+    refused_with_compose("compose_fails", "#!/bin/sh\necho 'unknown flag: --short' >&2\nexit 16\n");
+}
+
+#[test]
+fn a_compose_that_cannot_be_run() {
+    refused_with_compose("compose_cannot_be_run", "#!/nonexistent\n");
 }
 
 #[test]

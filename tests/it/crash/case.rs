@@ -152,7 +152,7 @@ pub(super) fn every_point() -> Vec<Case> {
     single.chain(twice(Kind::First)).chain(twice(Kind::Later)).collect()
 }
 
-/// Thirteen deaths while an earlier one is made up for: all of a later swap, and those of a first one that goes back.
+/// Thirteen deaths while an earlier one is made up for: all of a later swap, and three of a first one.
 pub(super) fn some_twice() -> Vec<Case> {
     twice(Kind::Later).chain(twice(Kind::First).take(3)).collect()
 }
@@ -177,6 +177,10 @@ pub(super) fn some_damage() -> Vec<Case> {
         torn(Kind::Later, "switched"),
         damaged(Kind::Later, Point::After("creating"), 3),
         damaged(Kind::Later, Point::After("switched"), 4),
+        // Its route is known from its file alone.
+        damaged(Kind::First, Point::After("switched"), 1),
+        // Its proof is lost, and repeated once its window is over.
+        damaged(Kind::Later, Point::After("retiring"), 9),
     ]
 }
 

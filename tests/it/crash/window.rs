@@ -3,6 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use kit::bed::{Output, run};
+
 use super::client::Client;
 use crate::stage::{PATIENCE, Setting, Stage};
 
@@ -95,9 +97,9 @@ fn a_second_agent_on_the_same_state_is_refused_and_the_swap_goes_on() {
     let second = stage.bed.dir().join("second.yml");
     std::fs::write(&second, text).expect("writes");
     let mut command = stage.bed.machine.command(env!("CARGO_BIN_EXE_deploy-action"));
-    let output = command.args(["agent", "serve", "--config"]).arg(&second).output().expect("ends by itself");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(13), "{said}");
+    command.args(["agent", "serve", "--config"]).arg(&second);
+    let Output { code, stderr: said, .. } = run(&mut command, PATIENCE).expect("it ends by itself");
+    assert_eq!(code, 13, "{said}");
     assert!(said.contains("another agent runs on ") && said.contains("`state_dir` of its own"), "{said}");
     assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
     stage.wait("version 2 to serve alone", || converged(&stage, "v2"));
