@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use super::lease::bounded;
 use super::{Fault, Swap};
-use crate::agent::proxy::traefik::apply::{Wanted, insist, withdraw};
-use crate::agent::proxy::traefik::file::led_to;
+use crate::agent::proxy::traefik::apply::{Wanted, insist, lead, withdraw};
 use crate::agent::store::{Ended, Record};
 use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
@@ -90,7 +89,7 @@ impl Swap {
         }
         let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
         let lost = self.route_is_lost();
-        let routed = if lost && self.lead_lost_to(&names) {
+        let routed = if lost && self.lead_lost_to(&names).await {
             Ok(())
         } else if self.job.adopting || lost || (self.job.switching && names.is_empty()) {
             self.unroute().await
@@ -122,10 +121,11 @@ impl Swap {
 
     /// The route that our file holds although its record is lost leads to these containers until the new ones are gone:
     /// by their labels Traefik would send requests to both. False where that cannot be done.
-    fn lead_lost_to(&self, names: &[String]) -> bool {
-        let Some(file) = self.site.route_file(&self.service).filter(|_| !names.is_empty()) else { return false };
-        let text = file.read().ok().flatten().and_then(|text| led_to(&text, names));
-        text.is_some_and(|text| file.write(Some(&text)).is_ok())
+    async fn lead_lost_to(&self, names: &[String]) -> bool {
+        let Some((traefik, file)) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else {
+            return false;
+        };
+        !names.is_empty() && lead(&traefik.api, &file, names).await.is_ok()
     }
 
     /// The containers from before, running again where something stopped them.

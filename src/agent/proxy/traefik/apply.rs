@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::api::{Api, text};
 use super::compile::priority;
-use super::file::{PROOF_PREFIX, Proof, RouteFile, proof_names, render, text_of};
+use super::file::{PROOF_PREFIX, Proof, RouteFile, led_to, proof_names, render, text_of};
 use crate::agent::store::{CompiledRoute, RouteService};
 use crate::domain::one_line;
 
@@ -81,6 +81,28 @@ pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(
 pub async fn withdraw(api: &Api, file: &RouteFile, gone: &CompiledRoute) -> Result<(), String> {
     file.write(None).map_err(|error| format!("{} cannot be removed: {error}", file.path().display()))?;
     confirm_gone(api, gone).await
+}
+
+/// Leads a route of which only the file is known to these containers, and waits until Traefik does so.
+///
+/// # Errors
+/// A sentence where the file is not as we write it, or the change is not confirmed.
+pub async fn lead(api: &Api, file: &RouteFile, servers: &[String]) -> Result<(), String> {
+    let path = file.path().display();
+    let text = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?.unwrap_or_default();
+    let led = led_to(&text, servers).ok_or_else(|| format!("{path} is not as the agent writes it"))?;
+    file.write(Some(&led)).map_err(|error| format!("{path} cannot be written: {error}"))?;
+    let (expected, until) = (servers.iter().cloned().collect(), Instant::now() + CONFIRM);
+    for name in services_in(&led).keys() {
+        loop {
+            match api.service(&format!("{name}@file")).await {
+                Ok(Some(seen)) if hosts(&seen) == expected => break,
+                _ if Instant::now() >= until => return Err(format!("Traefik did not take {path} over")),
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where to look when Traefik does not take a file over: at every file of the folder, for one wrong field in any of them
@@ -190,16 +212,18 @@ async fn confirm_gone(api: &Api, route: &CompiledRoute) -> Result<(), String> {
 /// The container names that a route file sends to; empty where there is none.
 #[must_use]
 pub fn servers_in(text: &str) -> BTreeSet<String> {
-    let body = text.split_once('\n').map_or(text, |(_, body)| body);
-    let config: Value = serde_json::from_str(body).unwrap_or_default();
-    let services = config.pointer("/http/services").and_then(Value::as_object).cloned().unwrap_or_default();
-    let urls = services.values().flat_map(|service| {
-        service.pointer("/loadBalancer/servers").and_then(Value::as_array).cloned().unwrap_or_default()
-    });
-    let host = |url: &str| url.split_once("://")?.1.rsplit_once(':').map(|(host, _)| host.to_owned());
-    urls.filter_map(|server| host(text_of_url(&server))).collect()
+    services_in(text).values().flat_map(hosts).collect()
 }
 
-fn text_of_url(server: &Value) -> &str {
-    text(server, "url")
+fn services_in(text: &str) -> Map<String, Value> {
+    let body = text.split_once('\n').map_or(text, |(_, body)| body);
+    let config: Value = serde_json::from_str(body).unwrap_or_default();
+    config.pointer("/http/services").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The containers that a service sends to.
+fn hosts(service: &Value) -> BTreeSet<String> {
+    let servers = service.pointer("/loadBalancer/servers").and_then(Value::as_array);
+    let host = |url: &str| url.split_once("://")?.1.rsplit_once(':').map(|(host, _)| host.to_owned());
+    servers.into_iter().flatten().filter_map(|server| host(text(server, "url"))).collect()
 }
