@@ -223,12 +223,13 @@ impl RouteFile {
 pub fn led_to(text: &str, servers: &[String]) -> Option<String> {
     let body = text.split_once('\n')?.1;
     let mut config: Value = serde_json::from_str(body).ok()?;
-    for part in ["routers", "middlewares", "services"] {
-        if let Some(named) = config["http"][part].as_object_mut() {
-            named.retain(|name, _| !name.starts_with(PROOF_PREFIX));
-        }
+    let http = config.get_mut("http")?.as_object_mut()?;
+    for part in http.values_mut().filter_map(Value::as_object_mut) {
+        part.retain(|name, _| !name.starts_with(PROOF_PREFIX));
     }
-    for service in config["http"]["services"].as_object_mut()?.values_mut() {
+    // Traefik rejects a file with an empty element.
+    http.retain(|_, part| part.as_object().is_none_or(|part| !part.is_empty()));
+    for service in http.get_mut("services")?.as_object_mut()?.values_mut() {
         let known = service.pointer_mut("/loadBalancer/servers")?;
         let url = known.pointer("/0/url")?.as_str()?;
         let (scheme, port) = (url.split_once("://")?.0, url.rsplit_once(':')?.1);
@@ -253,13 +254,12 @@ mod tests {
             servers.iter().map(|server| json!({"url": format!("http://{server}:8080")})).collect();
         let mut config = json!({"http": {
             "routers": {"web": {"rule": "Host(`a.test`)", "service": "web"}},
-            "middlewares": {"auth": {"basicAuth": {"users": ["{{u"]}}},
             "services": {"web": {"loadBalancer": {"servers": servers, "serversTransport": "t"}}},
         }});
         if proof {
             let name = format!("{PROOF_PREFIX}1");
             for part in ["routers", "middlewares", "services"] {
-                config["http"][part][&name] = json!({});
+                config["http"][part][&name] = json!({"x": "{{y"});
             }
         }
         config
