@@ -171,6 +171,9 @@ impl Swap {
         if self.job.resumed {
             // Only an adoption journals its route; one that was adopted before is in the state.
             self.job.route = self.job.route.take().or_else(|| self.state.route.clone());
+            if let Some(Err(error)) = self.site.route_file(&self.service).map(|file| file.forget_half()) {
+                tracing::warn!(%error, "half a route file is left beside the whole one");
+            }
             self.wait_for_proxy().await;
         }
         if self.job.damaged {

@@ -200,15 +200,20 @@ impl RouteFile {
         }
     }
 
+    /// Removes what an agent that died while it wrote left of the next one.
+    ///
+    /// # Errors
+    /// What removing says.
+    pub fn forget_half(&self) -> io::Result<()> {
+        remove_file(&self.staging)
+    }
+
     /// Replaces it by rename, or removes it.
     ///
     /// # Errors
     /// What writing says; the file is then as before.
     pub fn write(&self, text: Option<&str>) -> io::Result<()> {
-        let Some(text) = text else {
-            // An agent that died while it wrote left the staging file.
-            return remove_file(&self.path).and_then(|()| remove_file(&self.staging));
-        };
+        let Some(text) = text else { return remove_file(&self.path) };
         if let Some(folder) = self.staging.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -275,12 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_goes_takes_what_a_crash_left_of_it_along() {
+    fn what_a_crash_left_of_a_file_goes_and_the_file_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = RouteFile::new(folder.path(), &"shop".parse().expect("a name"), &"web".parse().expect("a name"));
         file.write(Some("x")).expect("writes");
         fs::write(&file.staging, "half").expect("writes");
-        file.write(None).expect("removes");
-        assert!(!file.path().exists() && !file.staging.exists());
+        file.forget_half().expect("removes");
+        assert!(file.path().exists() && !file.staging.exists());
     }
 }
