@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::api::{Api, text};
 use super::compile::priority;
-use super::file::{PROOF_PREFIX, Proof, RouteFile, led_to, proof_names, render, text_of};
+use super::file::{PROOF_PREFIX, Proof, RouteFile, config_of, led_to, proof_names, render, text_of};
 use crate::agent::store::{CompiledRoute, RouteService};
 use crate::domain::one_line;
 
@@ -216,8 +216,7 @@ pub fn servers_in(text: &str) -> BTreeSet<String> {
 }
 
 fn services_in(text: &str) -> Map<String, Value> {
-    let body = text.split_once('\n').map_or(text, |(_, body)| body);
-    let config: Value = serde_json::from_str(body).unwrap_or_default();
+    let config = config_of(text).unwrap_or_default();
     config.pointer("/http/services").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 

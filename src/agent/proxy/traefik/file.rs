@@ -226,8 +226,7 @@ impl RouteFile {
 /// that it was made from. `None` where it is not as we write it.
 #[must_use]
 pub fn led_to(text: &str, servers: &[String]) -> Option<String> {
-    let body = text.split_once('\n')?.1;
-    let mut config: Value = serde_json::from_str(body).ok()?;
+    let mut config = config_of(text)?;
     let http = config.get_mut("http")?.as_object_mut()?;
     for part in http.values_mut().filter_map(Value::as_object_mut) {
         part.retain(|name, _| !name.starts_with(PROOF_PREFIX));
@@ -241,6 +240,12 @@ pub fn led_to(text: &str, servers: &[String]) -> Option<String> {
         *known = servers.iter().map(|server| json!({"url": format!("{scheme}://{server}:{port}")})).collect();
     }
     Some(text_of(&config))
+}
+
+/// What a file of ours says; `None` where it is not as we write it.
+#[must_use]
+pub fn config_of(text: &str) -> Option<Value> {
+    serde_json::from_str(text.split_once('\n')?.1).ok()
 }
 
 /// The file's text. JSON is YAML; `{{` would begin a template of Traefik's.
