@@ -2,6 +2,7 @@
 //!
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
+mod call;
 mod program;
 mod service;
 mod stamp;
@@ -10,16 +11,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
-use tokio::process::Command;
 
 use super::store::{Lock, remove_file, write_atomic};
 use crate::domain::{ServiceName, one_line};
 
+use call::run;
 pub use service::{ComposeService, Volume};
 pub use stamp::Stamp;
 
@@ -252,144 +251,9 @@ fn override_text(images: &BTreeMap<ServiceName, String>) -> String {
     format!("# Written by the deploy agent: the images that were proven. Do not edit.\n{body}\n")
 }
 
-async fn run(
-    env: &ComposeEnv,
-    dir: &Path,
-    arguments: Vec<OsString>,
-    lock: Option<&Lock>,
-) -> Result<String, ComposeError> {
-    let verb = |arguments: &[OsString]| {
-        let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let at = words.iter().position(|word| ["config", "create", "version"].contains(&word.as_str())).unwrap_or(0);
-        words[at..].join(" ")
-    };
-    let call = verb(&arguments);
-    let (program, first) = program::program(&env.0);
-    let mut command = Command::new(program);
-    command.args(first).args(&arguments).current_dir(dir);
-    command.env_clear().envs(&env.0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command.process_group(0);
-    die_with_us(&mut command, lock);
-    let mut child = command.spawn().map_err(ComposeError::Spawn)?;
-    let mut group = Group::of(&child);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let collected = async {
-        let read_out = async {
-            if let Some(pipe) = stdout {
-                let _ = pipe.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut out).await;
-            }
-        };
-        let read_err = async {
-            if let Some(pipe) = stderr {
-                let _ = pipe.take(MAX_OUTPUT as u64).read_to_end(&mut err).await;
-            }
-        };
-        tokio::join!(read_out, read_err);
-        child.wait().await
-    };
-    let status = tokio::time::timeout(LIMIT, collected)
-        .await
-        .map_err(|_| ComposeError::TimedOut(call.clone()))?
-        .map_err(ComposeError::Spawn)?;
-    group.ended();
-    if out.len() > MAX_OUTPUT {
-        return Err(ComposeError::Unexpected { call, why: format!("more than {} MiB", MAX_OUTPUT >> 20) });
-    }
-    if status.success() {
-        return Ok(String::from_utf8_lossy(&out).into_owned());
-    }
-    let words = String::from_utf8_lossy(&err);
-    let lines: Vec<String> =
-        words.lines().map(|line| one_line(line, 500)).filter(|line| !line.trim().is_empty()).collect();
-    Err(ComposeError::Failed {
-        call,
-        code: status.code().unwrap_or(-1),
-        words: lines[lines.len().saturating_sub(3)..].join(" | "),
-    })
-}
-
-/// Compose may have children of its own, as Docker's command has compose: given up, all are killed.
-#[derive(Debug)]
-struct Group(Option<rustix::process::Pid>);
-
-impl Group {
-    fn of(child: &tokio::process::Child) -> Self {
-        Self(child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)))
-    }
-
-    /// The call came to its own end; its number may be another process's soon.
-    fn ended(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may have ended by itself a moment ago.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-/// The child is killed when the agent dies, and holds a copy of the lock until it is gone.
-#[expect(
-    unsafe_code,
-    reason = "what happens between fork and exec cannot be said in safe std; both calls are async-signal-safe"
-)]
-fn die_with_us(command: &mut Command, lock: Option<&Lock>) {
-    use std::os::fd::BorrowedFd;
-    let descriptor = lock.map(Lock::descriptor);
-    // SAFETY: only prctl(2) and fcntl(2) run in the child, neither allocates nor takes locks; the descriptor stays open
-    // because the caller holds the lock across the spawn.
-    unsafe {
-        command.pre_exec(move || {
-            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-            if let Some(descriptor) = descriptor {
-                rustix::io::fcntl_setfd(BorrowedFd::borrow_raw(descriptor), rustix::io::FdFlags::empty())?;
-            }
-            Ok(())
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_call_that_is_given_up_leaves_no_child() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("cli-plugins/docker-compose");
-        std::fs::create_dir(folder.path().join("cli-plugins")).expect("makes");
-        let script = "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n";
-        crate::agent::store::write_atomic(&program, &folder.path().join("new"), script.as_bytes(), 0o755)
-            .expect("writes");
-        let path = "/usr/bin:/bin".to_owned();
-        let env = ComposeEnv(BTreeMap::from([("PATH", path), ("DOCKER_CONFIG", folder.path().display().to_string())]));
-        let child = folder.path().join("child");
-        let started = async {
-            while !std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::select! {
-            ended = run(&env, folder.path(), vec!["config".into()], None) => panic!("{ended:?}"),
-            () = started => {}
-        }
-        let id = std::fs::read_to_string(&child).expect("reads");
-        let gone =
-            || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).map_or(true, |stat| stat.contains(") Z "));
-        for _ in 0..1000 {
-            if gone() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("{id} goes on");
-    }
 
     #[test]
     fn the_override_holds_images_only() {
