@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::{EnvName, IdempotencyKey, ImageRef, ImageRefError, parse_span};
+use crate::domain::{EnvName, IdempotencyKey, ImageRef, ImageRefError, TokenRepo, parse_span};
+
+/// What is wrong, but nothing of the AWS SDK: what it could not do comes back as an error, and its own words for it repeat
+/// whole answers of whoever was asked.
+const QUIET: &str = "warn,aws=off";
 
 /// Deploys a container image, proves that the new version serves, and goes back when it does not.
 #[derive(Debug, Parser)]
@@ -15,7 +19,7 @@ use crate::domain::{EnvName, IdempotencyKey, ImageRef, ImageRefError, parse_span
     version,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done or nothing to do, 2 usage, 10 configuration, 11 not allowed, 12 busy, 13 precondition \
-missing (nothing was changed), 30 failed and rolled back, 31 failed and not rolled back, 32 timed out, 40 cancelled, 70 bug."
+missing (nothing was changed), 20 build or push failed, 21 the command before the deployment failed (nothing was shifted), 30 failed and rolled back, 31 failed and not rolled back, 32 timed out, 40 cancelled, 70 bug."
 )]
 pub struct Cli {
     /// What to do.
@@ -51,7 +55,7 @@ impl Entry {
     pub fn default_log(&self) -> &'static str {
         match self {
             Self::Command(cli) => cli.default_log(),
-            Self::Action | Self::Post => "warn",
+            Self::Action | Self::Post => QUIET,
         }
     }
 }
@@ -62,7 +66,7 @@ impl Cli {
     pub fn default_log(&self) -> &'static str {
         match self.command {
             Command::Agent(AgentCommand::Serve { .. }) => "info",
-            _ => "warn",
+            _ => QUIET,
         }
     }
 }
@@ -131,6 +135,24 @@ pub enum Command {
         /// Check the configuration only; open no connection.
         #[arg(long)]
         offline: bool,
+    },
+    /// Answer a deployment of Amazon ECS that waits for somebody's word: let it go on, or go back.
+    Approve {
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+        /// Go back instead.
+        #[arg(long)]
+        reject: bool,
+    },
+    /// Print the least IAM policy for an environment of Amazon ECS, and the trust policy for GitHub's runs of it.
+    IamPolicy {
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+        /// The repository whose runs deploy: `owner/name`, or `owner@7/name@42` where the subjects of its tokens hold numbers.
+        #[arg(long, value_name = "REPOSITORY")]
+        repository: TokenRepo,
     },
     /// Commands for the host on which the agent runs.
     #[command(subcommand)]

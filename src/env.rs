@@ -76,6 +76,16 @@ pub const GITHUB_STEP_SUMMARY: EnvVar =
 /// The post step's file.
 pub const GITHUB_STATE: EnvVar =
     EnvVar { name: "GITHUB_STATE", doc: "The file that takes what the post step reads, as `STATE_…`." };
+/// Where GitHub gives a token for the job.
+pub const ID_TOKEN_URL: EnvVar = EnvVar {
+    name: "ACTIONS_ID_TOKEN_REQUEST_URL",
+    doc: "Set by a runner for jobs with `id-token: write`: where the token for `role-to-assume` is asked for.",
+};
+/// With which that is asked.
+pub const ID_TOKEN_TOKEN: EnvVar = EnvVar {
+    name: "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    doc: "Set by a runner for jobs with `id-token: write`: with which that token is asked for.",
+};
 /// Test builds only.
 #[cfg(feature = "kill-points")]
 pub const AGENT_KILL_AT: EnvVar = EnvVar {
@@ -101,6 +111,8 @@ pub const ALL: &[EnvVar] = &[
     GITHUB_OUTPUT,
     GITHUB_STEP_SUMMARY,
     GITHUB_STATE,
+    ID_TOKEN_URL,
+    ID_TOKEN_TOKEN,
 ];
 
 /// What the variables begin with that a runner sets for an action.
@@ -130,6 +142,10 @@ pub struct Env {
     pub log: Option<String>,
     /// [`DOCKER_HOST`].
     pub docker_host: Option<String>,
+    /// [`SSL_CERT_FILE`].
+    pub authorities: Option<String>,
+    /// [`ID_TOKEN_URL`] and [`ID_TOKEN_TOKEN`], where a runner set both.
+    pub id_token: Option<(String, Secret<String>)>,
     /// What `docker compose` gets, by name.
     pub for_compose: BTreeMap<&'static str, String>,
     /// In GitHub Actions, the runner's variables by name; inputs are among them, some of them secret.
@@ -162,6 +178,8 @@ impl Env {
             requested_by: get(REQUESTED_BY).or_else(|| get(USER)).unwrap_or_default(),
             log: get(LOG),
             docker_host: get(DOCKER_HOST),
+            authorities: get(SSL_CERT_FILE),
+            id_token: get(ID_TOKEN_URL).zip(get(ID_TOKEN_TOKEN).map(Secret::new)),
             for_compose: FOR_COMPOSE.iter().filter_map(|var| Some((var.name, get(*var)?))).collect(),
             runner: None,
         }
@@ -169,8 +187,8 @@ impl Env {
 
     /// What nobody may see of it, the runner's variables aside.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let all = [&self.agent_key, &self.registry_password];
-        all.into_iter().flatten().map(|secret| secret.expose().as_str())
+        let all = [&self.agent_key, &self.registry_password].into_iter().flatten();
+        all.chain(self.id_token.as_ref().map(|(_, token)| token)).map(|secret| secret.expose().as_str())
     }
 
     /// The credential for pulls, where one is set.

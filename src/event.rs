@@ -45,6 +45,24 @@ pub enum Phase {
     Retire,
     /// The previous state is restored.
     Back,
+    /// ECS: a revision of the task definition is made.
+    Register,
+    /// ECS: a command runs as a task of its own.
+    BeforeDeploy,
+    /// ECS: another deployment's end is waited for.
+    Queue,
+    /// ECS: new tasks start and become healthy.
+    Provision,
+    /// ECS: a test listener sends its requests to them.
+    Test,
+    /// ECS: somebody has to let the traffic shift.
+    Approval,
+    /// ECS: the traffic goes to them.
+    Shift,
+    /// ECS: old and new tasks both run, and going back takes a moment.
+    Bake,
+    /// ECS: tasks are replaced one after the other.
+    Roll,
     /// A phase of a newer version.
     #[serde(other)]
     Unknown,
@@ -66,6 +84,15 @@ impl Phase {
             Self::Verify => "verify",
             Self::Retire => "retire",
             Self::Back => "back",
+            Self::Register => "register",
+            Self::BeforeDeploy => "before_deploy",
+            Self::Queue => "queue",
+            Self::Provision => "provision",
+            Self::Test => "test",
+            Self::Approval => "approval",
+            Self::Shift => "shift",
+            Self::Bake => "bake",
+            Self::Roll => "roll",
             Self::Unknown => "unknown",
         }
     }
@@ -85,6 +112,8 @@ pub enum Outcome {
     Stranded,
     /// It was cancelled before the switch; the version from before serves.
     Cancelled,
+    /// Somebody else's deployment took its place.
+    Superseded,
     /// An outcome of a newer version.
     #[serde(other)]
     Unknown,
@@ -100,6 +129,7 @@ impl Outcome {
             Self::RolledBack => "rolled_back",
             Self::Stranded => "stranded",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Unknown => "unknown",
         }
     }
@@ -191,6 +221,29 @@ pub enum DeployEvent {
     Proven {
         /// Its number.
         release: u64,
+    },
+    /// How far a deployment of ECS is; a look that shows nothing new tells none.
+    Progress {
+        /// Share of the traffic that the new version has, in percent; absent where nobody weighs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight: Option<f64>,
+        /// New tasks that there shall be.
+        desired: u64,
+        /// New tasks that run.
+        running: u64,
+        /// New tasks that ended before they were healthy, as far as it is counted.
+        #[serde(default)]
+        failed: u64,
+        /// Where AWS says that it is, in its own word.
+        stage: String,
+        /// What is left of the shift and of the waits that are known, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_s: Option<u64>,
+    },
+    /// A fact about why it failed, as AWS tells it or as we conclude. May hold text from outside.
+    Finding {
+        /// One sentence.
+        text: String,
     },
     /// How the old version's connections ended.
     Drained {

@@ -81,7 +81,7 @@ impl Kind {
             Reason::Usage => Self::Usage,
             Reason::ConfigInvalid => Self::Config,
             Reason::Forbidden | Reason::ImageNotAllowed => Self::NotAllowed,
-            Reason::Busy | Reason::Unavailable => Self::Busy,
+            Reason::Busy | Reason::Unavailable | Reason::Superseded => Self::Busy,
             Reason::KeyInvalid
             | Reason::AgentUnreachable
             | Reason::AgentUnexpected
@@ -96,6 +96,10 @@ impl Kind {
             | Reason::DockerUnavailable
             | Reason::TraefikUnreachable
             | Reason::NoEarlierRelease
+            | Reason::AwsDenied
+            | Reason::AwsCredentials
+            | Reason::AwsUnreachable
+            | Reason::AwsRefused
             | Reason::StateUnusable => Self::Preflight,
             Reason::ChangedUnderneath
             | Reason::ComposeFailed
@@ -109,8 +113,15 @@ impl Kind {
             | Reason::SwitchFailed
             | Reason::ProofFailed
             | Reason::VerifyFailed
+            | Reason::TasksFailed
+            | Reason::HookFailed
+            | Reason::AlarmFired
+            | Reason::StoppedByHand
+            | Reason::NotApproved
+            | Reason::DeploymentFailed
             | Reason::Interrupted => Self::RolledBack,
             Reason::BuildFailed | Reason::RegistryFailed => Self::Build,
+            Reason::BeforeDeployFailed => Self::PreDeploy,
             Reason::RollbackFailed => Self::Stranded,
             Reason::TimedOut => Self::TimedOut,
             Reason::Cancelled => Self::Cancelled,
@@ -145,6 +156,12 @@ impl Failure {
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Whether nothing was changed because something else was: a new plan may go through.
+    #[must_use]
+    pub fn asks_for_a_new_plan(&self) -> bool {
+        self.reason == Reason::ChangedUnderneath && self.kind == Kind::Busy
     }
 
     /// With advice.
@@ -187,6 +204,22 @@ pub fn innermost(error: &(dyn Error + 'static)) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+/// An error with all that it came from, outermost first; what an outer layer repeats of an inner one is there once.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 /// Longest line of a failure, in characters.

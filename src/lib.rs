@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod agent_api;
 pub mod app;
+pub mod aws_api;
 pub mod cli;
 pub mod clients;
 pub mod config;

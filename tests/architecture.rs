@@ -27,6 +27,7 @@ const TABLE: &[Row] = &[
     Row { module: "domain", imports: Only(&[]), words: EFFECTS },
     Row { module: "event", imports: Only(&["domain"]), words: EFFECTS },
     Row { module: "agent_api", imports: Only(&["domain", "event"]), words: EFFECTS },
+    Row { module: "aws_api", imports: Only(&["domain"]), words: EFFECTS },
     Row { module: "yaml", imports: Only(&[]), words: EFFECTS },
     Row { module: "signing", imports: Only(&["agent_api", "domain"]), words: EFFECTS },
     Row { module: "failure", imports: Only(&["domain"]), words: EFFECTS },

@@ -73,7 +73,7 @@ fn every_blocker_and_every_drift_has_a_line() {
     for file in ["facts/blockers.rs", "proxy/traefik/compile.rs", "proxy/traefik/prove.rs"] {
         blockers.extend(codes(&read(&format!("src/agent/{file}")), &["blocker(", "code:"]));
     }
-    blockers.extend(codes(&read("src/plan/vps.rs"), &["add("]));
+    blockers.extend(codes(&read("src/plan/vps.rs"), &["add(", "code:"]));
     assert!(blockers.len() >= 20, "{blockers:?}");
     let listed: BTreeSet<String> = first_cells(&section(&readme, "## Blockers")).into_iter().collect();
     assert_eq!(listed, blockers);
@@ -130,6 +130,16 @@ fn the_example_configuration_is_valid() {
     let section = section(&read("README.md"), "## deploy.yml");
     let example = section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     deploy_action::config::parse("README.md", example).expect("valid");
+}
+
+#[test]
+fn the_diagnosis_that_is_shown_is_one_that_a_run_gives() {
+    let readme = read("README.md");
+    let shown = readme.split("Of a crash:\n\n```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    let given = read("tests/it/ecs/snapshots/it__ecs__cloud__crash_137.snap");
+    let lines = shown.expect("the marked block").lines().filter(|line| *line != "…");
+    let other: Vec<&str> = lines.filter(|line| !given.lines().any(|given| given == *line)).collect();
+    assert_eq!(other, Vec::<&str>::new());
 }
 
 fn set_up() -> String {

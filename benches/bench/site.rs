@@ -64,6 +64,7 @@ impl Site {
         let app: AppName = self.bed.name().parse().expect("a name");
         let service: ServiceName = "web".parse().expect("a name");
         let request = DeployRequest {
+            before_deploy: None,
             api: API,
             version: None,
             idempotency_key: format!("bench-{}", jiff::Timestamp::now().as_nanosecond()).parse().expect("a key"),

@@ -7,12 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::app::OpenError;
 use super::compose::{Compose, ComposeEnv, With};
 use super::config::{AgentConfig, TraefikConfig};
 use super::proxy::traefik::api::{Api, text};
 use super::proxy::traefik::http::local_client;
+use super::proxy::traefik::metrics;
 use super::proxy::traefik::prove::{baseline, request_through};
-use super::store::AppState;
+use super::store::{AppState, Journal, JournalError, StateError};
 use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -27,8 +29,19 @@ const COMPOSE: (u64, u64) = (2, 20);
 pub struct Finding {
     /// What was looked at.
     pub what: String,
-    /// What is wrong with it and what mends it; `Ok` tells what is right.
-    pub result: Result<String, (String, String)>,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What was seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It is right: what it is.
+    Good(String),
+    /// The agent works without it: what it then does not do, and how it would.
+    Without(String),
+    /// What is wrong with it, and the command that mends it.
+    Bad(String, String),
 }
 
 #[derive(Debug, Default)]
@@ -36,11 +49,15 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn good(&mut self, what: &str, text: impl Into<String>) {
-        self.0.push(Finding { what: what.to_owned(), result: Ok(text.into()) });
+        self.0.push(Finding { what: what.to_owned(), seen: Seen::Good(text.into()) });
     }
 
     fn bad(&mut self, what: &str, text: impl Into<String>, mend: impl Into<String>) {
-        self.0.push(Finding { what: what.to_owned(), result: Err((text.into(), mend.into())) });
+        self.0.push(Finding { what: what.to_owned(), seen: Seen::Bad(text.into(), mend.into()) });
+    }
+
+    fn without(&mut self, what: &str, text: impl Into<String>) {
+        self.0.push(Finding { what: what.to_owned(), seen: Seen::Without(text.into()) });
     }
 }
 
@@ -71,12 +88,7 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
     compose(&mut found, &compose_env).await;
     for (app, app_config) in &config.apps {
         let folder = config.state_dir.join(app.as_str());
-        if let Err(error) = AppState::load(&folder) {
-            let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            let mend =
-                format!("mv {0}/state.json {0}/state.json.damaged && systemctl restart deploy-agent", folder.display());
-            found.bad(&format!("state of {app}"), format!("{error}{why}"), mend);
-        }
+        state(&mut found, &format!("state of {app}"), &folder);
         let compose = Compose::new(&app_config.project, &app_config.dir, &app_config.files, compose_env.clone());
         project(
             &mut found,
@@ -94,7 +106,11 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
             }
             None => None,
         };
-        traefik(&mut found, traefik_config, container.as_ref()).await;
+        let answers_there = traefik(&mut found, traefik_config, container.as_ref()).await;
+        let mut services = config.apps.values().flat_map(|app| app.services.values());
+        if answers_there && services.any(|service| service.max_5xx < 100) {
+            answers(&mut found, &traefik_config.metrics).await;
+        }
     }
     door(&mut found, &config).await;
     if let Some(traefik) = &config.traefik {
@@ -127,6 +143,21 @@ fn space(found: &mut Findings, what: &str, path: &Path) {
         }
         Err(error) => found.bad(what, format!("{}: {error}", path.display()), format!("mkdir -p {}", path.display())),
     }
+}
+
+/// What the agent would not start with.
+fn state(found: &mut Findings, what: &str, folder: &Path) {
+    let looked = AppState::load(folder).map_err(OpenError::from).map(drop);
+    let Err(error) = looked.and_then(|()| Journal::check(folder).map_err(OpenError::from)) else { return };
+    let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    let aside =
+        |file: &str| format!("mv {0}/{file} {0}/{file}.aside && systemctl restart deploy-agent", folder.display());
+    let mend = match &error {
+        OpenError::State(StateError::Format { .. }) => aside("state.json"),
+        OpenError::Journal(JournalError::Headless { .. }) => aside("journal"),
+        _ => error.hint().to_owned(),
+    };
+    found.bad(what, format!("{error}{why}"), mend);
 }
 
 async fn engine(found: &mut Findings, host: &str) -> Option<Engine> {
@@ -204,17 +235,23 @@ async fn project(found: &mut Findings, what: &str, compose: &Compose, services: 
     }
 }
 
-async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option<&Container>) {
-    match local_client() {
-        Ok(client) => match Api::new(&config.api, client).version().await {
-            Ok(version) => found.good("Traefik's API", format!("{version} at {}", config.api)),
-            Err(error) => found.bad(
+/// Whether its API answers.
+async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option<&Container>) -> bool {
+    let version = match local_client() {
+        Ok(client) => Api::new(&config.api, client).version().await.map_err(|error| {
+            found.bad(
                 "Traefik's API",
                 error.to_string(),
                 "set `api: { insecure: true }` in Traefik's static configuration and publish its port on 127.0.0.1 only",
-            ),
-        },
-        Err(error) => found.bad("Traefik's API", error.to_string(), "look at the system's CA certificates"),
+            );
+        }),
+        Err(error) => {
+            found.bad("Traefik's API", error.to_string(), "look at the system's CA certificates");
+            Err(())
+        }
+    };
+    if let Ok(version) = &version {
+        found.good("Traefik's API", format!("{version} at {}", config.api));
     }
     let dir = &config.dir;
     if !dir.is_dir() {
@@ -235,6 +272,22 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option
             "Traefik's folder",
             format!("no running container mounts {}", dir.display()),
             format!("add the volume `{}:/etc/traefik/dynamic:ro` to Traefik and set `providers.file.directory: /etc/traefik/dynamic`", dir.display()),
+        ),
+    }
+    version.is_ok()
+}
+
+/// Without them a version that fails everybody but its probe is not found out.
+async fn answers(found: &mut Findings, url: &str) {
+    let what = "Traefik's metrics";
+    let Ok(client) = local_client() else { return };
+    match metrics::read(&client, url, &[]).await {
+        Ok(_) => found.good(what, format!("{url}; the verify window also watches what users get")),
+        Err(error) => found.without(
+            what,
+            format!(
+                "{error}; what users get in the verify window is not watched: set `metrics: {{ prometheus: {{}} }}` in Traefik's static configuration, and `traefik.metrics` in agent.yml where it answers elsewhere; or `max_5xx: 100%` where nobody needs it"
+            ),
         ),
     }
 }

@@ -81,9 +81,8 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
     let mut apps = Vec::new();
     for site in sites(&config, &engine, &compose_env).await? {
         let (app, job) = App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
-            Failure::new(Reason::StateUnusable, "the state of an application cannot be used")
-                .because(error)
-                .hint("move the file aside to start without it")
+            let hint = error.hint();
+            Failure::new(Reason::StateUnusable, "the state of an application cannot be used").because(error).hint(hint)
         })?;
         app.resume(job).await;
         tasks.spawn(super::watch::watch(app.clone()));

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::agent_access::{connect, credential, key};
-use super::deploy::telling;
-use super::image::{self, Source};
-use super::load::Connected;
+use super::access::{connect, credential, key};
+use super::deploy::{PLANS, telling};
+use super::image::{self, Found, Source};
+use super::place::Connected;
 use super::settings::Settings;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
@@ -21,8 +21,8 @@ use crate::env::Env;
 use crate::event::{DeployEvent, Stamped};
 use crate::execute::{self, Cancel, Context};
 use crate::failure::{Failure, Kind};
-use crate::plan::preview::{Origin, Preview, Running, address, running};
-use crate::plan::render;
+use crate::plan::preview::{Origin, Preview, Running};
+use crate::plan::{Place, render};
 use crate::report::{Ended, Ending, Groups, Out, Publisher, Story, Unreported};
 use crate::trigger::{Verb, masks, value_masks};
 
@@ -30,10 +30,11 @@ use crate::trigger::{Verb, masks, value_masks};
 const REPORTING: Duration = Duration::from_secs(28);
 /// When the work ends at the latest after the first signal, whatever hangs.
 const WORKING_CANCELLED: Duration = Duration::from_secs(5);
-/// When the report ends after the first signal: a runner kills the step 7.5 s after it.
-pub(super) const REPORTING_CANCELLED: Duration = Duration::from_millis(6_500);
+/// When the report ends after the first signal: a runner kills the step 7.5 s after it, and on a busy host a container takes
+/// its time to end.
+pub(super) const REPORTING_CANCELLED: Duration = Duration::from_secs(6);
 /// Why the plan of a fork's pull request says nothing of what runs.
-const NO_KEY: &str = "the run of a fork has no key for the agent";
+const NO_KEY: &str = "the run of a fork has no secrets";
 
 pub(super) async fn run(env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
@@ -97,12 +98,14 @@ async fn work(
     told: &mut Telling,
     github: Option<GitHub>,
 ) -> Result<(), Failure> {
-    let Task { context, inputs, commit, settings, .. } = task;
-    if commit.from_fork {
-        preview(task, told, image::origin(settings, inputs, commit, context, env).await?, Running::NotAsked(NO_KEY));
+    if task.commit.from_fork {
+        preview(task, told, image::origin(task, env).await?, Running::NotAsked(NO_KEY));
         return Ok(());
     }
-    let connected = connect(task, env)?;
+    let connected = connect(task, env).await?;
+    if task.holds_scaling() {
+        state::keep_hold(env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose()));
+    }
     if task.only_looks() {
         return deploy(task, env, cancel, told, &connected).await;
     }
@@ -129,57 +132,72 @@ async fn deploy(
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     // An agent that does not answer is known before minutes go into a build.
     let mut redact = secrets(vars, env);
-    let agent = format!("the agent at `{}`", connected.client.url());
-    let status = bounded(connected.observe(None), &agent, deadline, cancel).await?;
-    let source = match task.verb {
+    let asked = connected.asked();
+    let looked = bounded(connected.look(), &asked, deadline, cancel).await?;
+    let found = match task.verb {
         Verb::Rollback => None,
         _ => {
-            let finding = image::find(settings, inputs, commit, context, env, &mut redact);
+            let finding = image::find(task, env, connected, &mut redact);
             Some(bounded(finding, &image::registry(settings), deadline, cancel).await?)
         }
     };
-    if let Some(url) = address(&status) {
+    if let Some(url) = looked.address {
         told.publisher.address(url);
     }
+    let (source, login) = found.map_or((None, None), |Found { source, login }| (Some(source), login));
     let want = match source {
         None => Wanted::Rollback,
         Some(Source::Known(image)) => Wanted::Image(image),
         Some(Source::Wanted(wanted)) if task.only_looks() => {
-            preview(task, told, wanted.origin(commit), Running::Known(running(&status)));
+            preview(task, told, wanted.origin(commit), Running::Known(looked.running));
             return Ok(());
         }
         Some(Source::Wanted(wanted)) => {
-            let making = wanted.make(commit, context, env, deadline, &mut events, cancel);
+            let making = wanted.make(task, env, connected, deadline, &mut events, cancel);
             Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
         }
     };
-    let planned = bounded(connected.plan(&want), &agent, deadline, cancel).await?;
-    told.text(&render::text(&planned.report));
-    told.publisher.plan(&planned.report);
-    state::keep_plan(vars, &planned.report);
-    let plan = planned.executable()?;
-    told.nothing_to_do = !planned.report.changed;
-    if plan.steps.is_empty() || task.only_looks() {
-        return Ok(());
-    }
-    let mut cx = Context {
-        agent: &connected.client,
-        events,
-        cancel: cancel.clone(),
-        deadline,
-        timeout: inputs.timeout,
-        idempotency_key: key(task, plan, &want)?,
-        requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
-        credential: credential(inputs, env, &want)?,
-    };
-    let tell = |stamped: &Stamped| {
-        if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
-            state::keep_deployment(vars, deployment);
+    let mut plans = 0;
+    loop {
+        let planned = bounded(connected.plan(&want), &asked, deadline, cancel).await?;
+        told.text(&render::text(&planned.report));
+        told.publisher.plan(&planned.report);
+        state::keep_plan(vars, &planned.report);
+        let plan = planned.executable()?;
+        told.nothing_to_do = !planned.report.changed;
+        if plan.steps.is_empty() || task.only_looks() {
+            if !task.only_looks() {
+                let setting_back = connected.set_back(plan, &mut events);
+                telling(setting_back, &mut reader, |event| told.event(event)).await?;
+            }
+            return Ok(());
         }
-        told.event(&hidden(stamped, &redact));
-    };
-    let finish = telling(execute::run(plan, &mut cx), &mut reader, tell).await?;
-    finish.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err)
+        let mut cx = Context {
+            remote: connected.remote(),
+            events,
+            cancel: cancel.clone(),
+            deadline,
+            timeout: inputs.timeout,
+            idempotency_key: key(task, plan, &want)?,
+            requested_by: format!("{} by run {} of {}", context.actor, context.run_id, context.repository),
+            credential: credential(inputs, env, &want, login.as_ref())?,
+        };
+        let tell = |stamped: &Stamped| {
+            if let DeployEvent::Accepted { deployment, .. } = &stamped.event {
+                state::keep_deployment(vars, deployment);
+            }
+            told.event(&hidden(stamped, &redact));
+        };
+        let ended = telling(execute::run(plan, &mut cx), &mut reader, tell).await;
+        events = cx.events;
+        plans += 1;
+        match ended {
+            Err(failure) if failure.asks_for_a_new_plan() && plans < PLANS => {
+                told.text(&format!("note: {}; planning again\n", one_line(&failure.message, SHOWN)));
+            }
+            ended => return ended?.and_then(|finish| finish.to_failure()).map_or(Ok(()), Err),
+        }
+    }
 }
 
 /// Reads end at a signal and at the deadline.
@@ -205,8 +223,8 @@ fn preview(task: &Task, told: &mut Telling, image: Origin, running: Running) {
     let preview = Preview {
         app: app.clone(),
         environment: environment.clone(),
-        service: target.service.clone(),
-        agent: target.agent.clone(),
+        service: task.settings.service(),
+        place: Place::of(target),
         image,
         running,
     };

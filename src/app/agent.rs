@@ -1,6 +1,6 @@
 //! The verbs for the agent's host.
 
-use crate::agent::doctor::{Finding, doctor};
+use crate::agent::doctor::{Finding, Seen, doctor};
 use crate::agent::serve::serve;
 use crate::cli::AgentCommand;
 use crate::domain::{Reason, one_line};
@@ -26,7 +26,7 @@ pub(super) async fn run(command: &AgentCommand, env: &Env, cancel: Cancel) -> Re
         AgentCommand::Doctor { config } => {
             let findings = doctor(config, env).await?;
             Out.text(&examined(&findings));
-            if findings.iter().all(|finding| finding.result.is_ok()) {
+            if findings.iter().all(|finding| !matches!(finding.seen, Seen::Bad(..))) {
                 return Ok(());
             }
             Err(Failure::new(Reason::StateUnusable, "the agent cannot work like this")
@@ -37,9 +37,10 @@ pub(super) async fn run(command: &AgentCommand, env: &Env, cancel: Cancel) -> Re
 
 /// A line per finding, and the command that mends it below each bad one.
 fn examined(findings: &[Finding]) -> String {
-    let line = |finding: &Finding| match &finding.result {
-        Ok(text) => format!("ok    {}: {}\n", finding.what, one_line(text, 500)),
-        Err((text, mend)) => {
+    let line = |finding: &Finding| match &finding.seen {
+        Seen::Good(text) => format!("ok    {}: {}\n", finding.what, one_line(text, 500)),
+        Seen::Without(text) => format!("-     {}: {}\n", finding.what, one_line(text, 500)),
+        Seen::Bad(text, mend) => {
             format!("FAIL  {}: {}\n      mend: {}\n", finding.what, one_line(text, 500), one_line(mend, 500))
         }
     };

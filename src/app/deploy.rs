@@ -5,6 +5,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::load;
+use super::place::Connected;
+use crate::agent_api::PullCredential;
 use crate::cli::{Files, Format};
 use crate::domain::{IdempotencyKey, Reason, hex};
 use crate::env::Env;
@@ -15,6 +17,9 @@ use crate::plan::{Plan, Planned, render};
 use crate::report::{self, Ending, Model, Out};
 use crate::signing::fresh_nonce;
 use crate::trigger::Deploy;
+
+/// Plans that are made at most, where what they rest on changes before anything was begun.
+pub(super) const PLANS: u32 = 3;
 
 pub(super) async fn run(wanted: &Deploy, files: &Files, env: &Env, cancel: Cancel) -> Result<(), Failure> {
     let mut model = Model::default();
@@ -41,47 +46,93 @@ async fn go(
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + wanted.timeout;
     let credential = env.pull_credential()?;
-    let connected = load::connect(&wanted.environment, files, env)?;
-    let planned = tokio::select! {
-        planned = connected.plan(&wanted.want) => planned?,
+    let connected = tokio::select! {
+        connected = load::connect(&wanted.environment, files, env) => connected?,
         () = cancel.first() => return Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
-        () = tokio::time::sleep_until(deadline) => {
-            let agent = connected.client.url();
-            return Err(Failure::new(
-                Reason::TimedOut,
-                format!("the deadline passed while the agent at `{agent}` was asked; nothing was changed"),
-            )
-            .hint("see why it is slow, or raise `--timeout`"));
+    };
+    let key = wanted.idempotency_key.clone();
+    let mut attempt = Attempt { wanted, env, connected: &connected, cancel, deadline, credential, key };
+    for _ in 1..PLANS {
+        match attempt.run(model, change_planned).await {
+            Err(failure) if failure.asks_for_a_new_plan() => {
+                if wanted.format == Format::Text {
+                    Out.text(&format!("note: {failure}; planning again\n"));
+                }
+            }
+            ended => return ended,
         }
-    };
-    show(&planned, wanted.format);
-    let plan = planned.executable()?;
-    *change_planned = Some(planned.report.changed);
-    if plan.steps.is_empty() || wanted.dry_run {
-        if wanted.dry_run && wanted.format == Format::Text {
-            Out.text("dry run: nothing was changed\n");
+    }
+    attempt.run(model, change_planned).await
+}
+
+/// A plan and its execution.
+struct Attempt<'a> {
+    wanted: &'a Deploy,
+    env: &'a Env,
+    connected: &'a Connected,
+    cancel: Cancel,
+    deadline: Instant,
+    credential: Option<PullCredential>,
+    /// Given, or made for the first plan that has something to do.
+    key: Option<IdempotencyKey>,
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self, model: &mut Model, change_planned: &mut Option<bool>) -> Result<(), Failure> {
+        let Deploy { want, format, dry_run, timeout, .. } = self.wanted;
+        let planned = tokio::select! {
+            planned = self.connected.plan(want) => planned?,
+            () = self.cancel.first() => return Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
+            () = tokio::time::sleep_until(self.deadline) => {
+                return Err(Failure::new(
+                    Reason::TimedOut,
+                    format!("the deadline passed while {} was asked; nothing was changed", self.connected.asked()),
+                )
+                .hint("see why it is slow, or raise `--timeout`"));
+            }
+        };
+        show(&planned, *format);
+        let plan = planned.executable()?;
+        *change_planned = Some(planned.report.changed);
+        if plan.steps.is_empty() || *dry_run {
+            if *dry_run && *format == Format::Text {
+                Out.text("dry run: nothing was changed\n");
+            }
+            if !*dry_run {
+                let (mut events, mut reader) = execute::event_channel();
+                let setting_back = self.connected.set_back(plan, &mut events);
+                telling(setting_back, &mut reader, |stamped| tell(stamped, *format)).await?;
+            }
+            return Ok(());
         }
-        return Ok(());
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => random_key()?,
+        };
+        if *format == Format::Text {
+            Out.text(&format!("idempotency key: {key}\n"));
+        }
+        self.key = Some(key.clone());
+        let (events, reader) = execute::event_channel();
+        let mut cx = Context {
+            remote: self.connected.remote(),
+            events,
+            cancel: self.cancel.clone(),
+            deadline: self.deadline,
+            timeout: *timeout,
+            idempotency_key: key,
+            requested_by: self.env.requested_by.clone(),
+            credential: self.credential.clone(),
+        };
+        execute(plan, &mut cx, reader, *format, model).await
     }
-    let key = match &wanted.idempotency_key {
-        Some(key) => key.clone(),
-        None => random_key()?,
-    };
-    if wanted.format == Format::Text {
-        Out.text(&format!("idempotency key: {key}\n"));
-    }
-    let (events, reader) = execute::event_channel();
-    let mut cx = Context {
-        agent: &connected.client,
-        events,
-        cancel,
-        deadline,
-        timeout: wanted.timeout,
-        idempotency_key: key,
-        requested_by: env.requested_by.clone(),
-        credential,
-    };
-    execute(plan, &mut cx, reader, wanted.format, model).await
+}
+
+fn tell(stamped: &Stamped, format: Format) {
+    Out.text(&match format {
+        Format::Text => report::lines(stamped),
+        Format::Json => report::event(stamped),
+    });
 }
 
 async fn execute(
@@ -93,10 +144,7 @@ async fn execute(
 ) -> Result<(), Failure> {
     let finish = telling(execute::run(plan, cx), &mut reader, |stamped| {
         model.apply(stamped);
-        Out.text(&match format {
-            Format::Text => report::lines(stamped),
-            Format::Json => report::event(stamped),
-        });
+        tell(stamped, format);
     });
     match finish.await?.and_then(|finish| finish.to_failure()) {
         Some(failure) => Err(failure),

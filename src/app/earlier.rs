@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::deploy::telling;
-use super::load::Connected;
+use super::place::{AgentPlace, Connected};
 use super::task::{Task, run_of};
 use super::telling::hidden;
 use crate::clients::github::GitHub;
@@ -42,10 +42,12 @@ pub(super) async fn beside<T>(
 
 /// Closes what the runs before left open at GitHub. Gives a sentence for each.
 pub(super) async fn close(task: &Task, agent: &Connected, github: Option<GitHub>, redact: &Redact) -> Vec<String> {
+    // What AWS did for an earlier run is told by whoever looks at the service.
+    let Some(place) = agent.agent() else { return Vec::new() };
     let mut late = Late::new(github, run_of(task));
     let mut told = Vec::new();
     for earlier in late.earlier(&task.story()).await {
-        if let Some(story) = ended(task, agent, &earlier, redact).await {
+        if let Some(story) = ended(task, agent, place, &earlier, redact).await {
             late.close_earlier(&earlier, &story).await;
             let Earlier { run_id, deployment, .. } = &earlier;
             let came = story.conclusion().sentence();
@@ -56,16 +58,22 @@ pub(super) async fn close(task: &Task, agent: &Connected, github: Option<GitHub>
 }
 
 /// The story of a deployment that ended; `None` where the agent does not confirm that.
-async fn ended(task: &Task, agent: &Connected, earlier: &Earlier, redact: &Redact) -> Option<Story> {
-    let known = agent.client.deployment(&earlier.deployment).await.ok()?;
-    let here = (&known.app, &known.service) == (&agent.app, &agent.target.service);
+async fn ended(
+    task: &Task,
+    agent: &Connected,
+    place: &AgentPlace,
+    earlier: &Earlier,
+    redact: &Redact,
+) -> Option<Story> {
+    let known = place.client.deployment(&earlier.deployment).await.ok()?;
+    let here = (&known.app, &known.service) == (&agent.app, &place.target.service);
     if !here || known.outcome.is_none() {
         return None;
     }
     let run = GitHubContext { run_id: earlier.run_id, run_attempt: earlier.attempt, ..task.context.clone() };
     let mut story = Story { commit: earlier.commit.clone(), run_url: run.run_url(), ..task.story() };
     let (mut events, mut reader) = execute::event_channel();
-    let following = execute::follow(&agent.client, &earlier.deployment, &mut events);
+    let following = execute::follow(&place.client, &earlier.deployment, &mut events);
     let followed = telling(following, &mut reader, |stamped| story.apply(&hidden(stamped, redact))).await;
     let failure = followed.ok()??.to_failure();
     let changed = story.model.changed();

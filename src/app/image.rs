@@ -2,14 +2,18 @@
 
 mod files;
 mod login;
+mod shop;
 
 use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::settings::Settings;
-use crate::clients::docker::{DEFAULT_HOST, DockerError, Engine};
-use crate::clients::registry::{Credentials, Registry};
+use super::place::Connected;
+use super::settings::{Settings, image_repository};
+use super::task::Task;
+use crate::clients::docker::{DEFAULT_HOST, DockerError, Engine, RegistryLogin};
+use crate::clients::registry::{Credentials, Registry, is_for};
+use crate::config::{NewRepository, Target};
 use crate::domain::{ImageRef, Reason, Redact, Repository, one_line};
 use crate::env::Env;
 use crate::execute::image::{ImageJob, run};
@@ -21,7 +25,8 @@ use crate::report::Out;
 use crate::signing::fresh_nonce;
 use crate::trigger::{Commit, GitHubContext, ImageInput, Inputs};
 use files::Files;
-use login::credentials;
+use login::{credentials, hide};
+use shop::Shop;
 
 /// The platform of a tag where no engine tells one: a plan needs none to be there.
 const USUAL_PLATFORM: &str = "linux/amd64";
@@ -49,16 +54,20 @@ pub(super) struct Wanted {
     files: Files,
     /// Name and tag, for people.
     name: String,
+    /// The repository at Amazon ECR that is made first.
+    make: Option<NewRepository>,
 }
 
-/// The same without asking a registry.
-pub(super) async fn origin(
-    settings: &Settings,
-    inputs: &Inputs,
-    commit: &Commit,
-    context: &GitHubContext,
-    env: &Env,
-) -> Result<Origin, Failure> {
+/// The image, and the login that a run got for it by itself.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) source: Source,
+    pub(super) login: Option<RegistryLogin>,
+}
+
+/// Where the image would come from, without asking a registry.
+pub(super) async fn origin(task: &Task, env: &Env) -> Result<Origin, Failure> {
+    let Task { settings, inputs, commit, context, .. } = task;
     Ok(match said(settings)? {
         ImageInput::Digest(image) => Origin::Given(image.to_string()),
         ImageInput::Tag(repository, tag) => Origin::Given(format!("{repository}:{tag}")),
@@ -114,54 +123,131 @@ async fn platform(env: &Env) -> String {
     })
 }
 
-/// Finds out which it is. Reads only. `redact` hides the logins that it comes by.
-pub(super) async fn find(
-    settings: &Settings,
-    inputs: &Inputs,
-    commit: &Commit,
-    context: &GitHubContext,
-    env: &Env,
-    redact: &mut Redact,
-) -> Result<Source, Failure> {
-    match said(settings)? {
-        ImageInput::Digest(image) => Ok(Source::Known(image)),
-        ImageInput::Tag(repository, tag) => {
-            let digest =
-                Registry::new(credentials(inputs, env, &repository, redact)?).digest(&repository, &tag).await?;
+/// Finds out which it is. Changes nothing. `redact` hides the logins that it comes by.
+pub(super) async fn find(task: &Task, env: &Env, connected: &Connected, redact: &mut Redact) -> Result<Found, Failure> {
+    let Task { settings, inputs, context, .. } = task;
+    let image = said(settings)?;
+    let (repository, tag) = match image {
+        ImageInput::Digest(image) => {
+            let login = match settings.target {
+                // Who runs it fetches it, with a role of its own.
+                Target::Ecs(_) => None,
+                Target::Vps(_) => for_agent(task, env, connected, redact).await?,
+            };
+            return Ok(Found { source: Source::Known(image), login });
+        }
+        ImageInput::Tag(repository, tag) => (repository, Some(tag)),
+        ImageInput::Repository(repository) => (repository, None),
+    };
+    let mut credentials = credentials(inputs, env, &repository, redact)?;
+    let host = repository.registry();
+    let has_login = matches!(credentials.of(&host), Ok(Some(_)));
+    let makes = settings.ecr.as_ref().is_some_and(|ecr| ecr.create.is_some());
+    let shop = if has_login && !makes { None } else { Shop::open(task, env, connected).await? };
+    let login = match &shop {
+        Some(shop) if !has_login => Some(shop.login().await?),
+        _ => None,
+    };
+    if let Some(login) = &login {
+        hide([login], redact);
+        credentials = credentials.with(&host, login.clone());
+    }
+    let source = match tag {
+        Some(tag) => {
+            let digest = Registry::new(credentials).digest(&repository, &tag).await?;
             digest.map(|digest| Source::Known(ImageRef::new(repository.clone(), digest))).ok_or_else(|| {
                 Failure::new(Reason::RegistryFailed, format!("`{repository}` has no tag `{tag}`"))
                     .hint("push it first; or name the repository alone, and the commit is built")
-            })
+            })?
         }
-        ImageInput::Repository(repository) => {
+        None => {
             let spec = spec(inputs, context, env).await?;
-            let credentials = credentials(inputs, env, &repository, redact)?;
-            let files = match inputs.build {
-                BuildMode::Never => Files::NotUsed,
-                BuildMode::Auto | BuildMode::Always => files::look(&context.workspace, &spec).await?,
-            };
-            let nonce =
-                fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the image has no tag").because(error))?;
-            let tag = build_tag(&commit.head, &spec, files.are_as_in_commit(), nonce);
-            // Also of a changed checkout, whose tag nothing has: a login that is refused is told before the build.
-            let has = Registry::new(credentials.clone()).digest(&repository, &tag).await?;
-            let name = format!("{repository}:{tag}");
-            let plan = plan(inputs.build, &repository, tag, has)?;
-            match plan {
-                ImagePlan::Reuse(image) | ImagePlan::Given(image) => Ok(Source::Known(image)),
-                ImagePlan::Build { .. } => Ok(Source::Wanted(Box::new(Wanted {
-                    labels: labels(commit, context, &spec, files.are_as_in_commit()),
-                    files,
-                    plan,
-                    spec,
-                    repository,
-                    credentials,
-                    redact: redact.clone(),
-                    name,
-                }))),
-            }
+            of_commit(task, spec, repository, credentials, shop.as_ref(), redact).await?
+        }
+    };
+    Ok(Found { source, login })
+}
+
+/// The login with which an agent pulls an image from Amazon ECR, where nobody gave one for it. It may need none: the host
+/// may have the image already.
+async fn for_agent(
+    task: &Task,
+    env: &Env,
+    connected: &Connected,
+    redact: &mut Redact,
+) -> Result<Option<RegistryLogin>, Failure> {
+    let Some(image) = task.settings.image.as_ref().map(image_repository) else { return Ok(None) };
+    let inputs = &task.inputs;
+    let given = inputs.registry_username.is_some() && inputs.registry.as_ref().is_none_or(|it| is_for(it, image));
+    if given || task.only_looks() || env.pull_credential()?.is_some() {
+        return Ok(None);
+    }
+    let asked = async {
+        match Shop::open(task, env, connected).await? {
+            Some(shop) => shop.login().await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match asked.await {
+        Ok(login) => {
+            hide(&login, redact);
+            Ok(login)
+        }
+        Err(failure) => {
+            Out.text(&format!("note: the agent gets no login for the image's registry: {}\n", failure.message));
+            Ok(None)
         }
     }
+}
+
+/// The commit's image: one that the registry has, or what it takes to build it.
+async fn of_commit(
+    task: &Task,
+    spec: BuildSpec,
+    repository: Repository,
+    credentials: Credentials,
+    shop: Option<&Shop<'_>>,
+    redact: &Redact,
+) -> Result<Source, Failure> {
+    let Task { inputs, commit, context, .. } = task;
+    let files = match inputs.build {
+        BuildMode::Never => Files::NotUsed,
+        BuildMode::Auto | BuildMode::Always => files::look(&context.workspace, &spec).await?,
+    };
+    let nonce = fresh_nonce().map_err(|error| Failure::new(Reason::Bug, "the image has no tag").because(error))?;
+    let tag = build_tag(&commit.head, &spec, files.are_as_in_commit(), nonce);
+    // Also of a changed checkout, whose tag nothing has: a login that is refused is told before the build.
+    let has = match Registry::new(credentials.clone()).digest(&repository, &tag).await {
+        Ok(has) => has,
+        Err(failure) => {
+            // A repository that is not there may look like one that may not be used.
+            if let Some(shop) = shop {
+                shop.check(None).await?;
+            }
+            return Err(failure);
+        }
+    };
+    let replaced = has.is_some().then(|| tag.clone());
+    let name = format!("{repository}:{tag}");
+    let plan = plan(inputs.build, &repository, tag, has)?;
+    if let ImagePlan::Reuse(image) | ImagePlan::Given(image) = plan {
+        return Ok(Source::Known(image));
+    }
+    let make = match shop {
+        Some(shop) => shop.check(replaced.as_deref()).await?,
+        None => None,
+    };
+    Ok(Source::Wanted(Box::new(Wanted {
+        labels: labels(commit, context, &spec, files.are_as_in_commit()),
+        files,
+        plan,
+        spec,
+        repository,
+        credentials,
+        redact: redact.clone(),
+        name,
+        make,
+    })))
 }
 
 impl Wanted {
@@ -173,23 +259,28 @@ impl Wanted {
     /// Builds it from the checkout and pushes it.
     pub(super) async fn make(
         &self,
-        commit: &Commit,
-        context: &GitHubContext,
+        task: &Task,
         env: &Env,
+        connected: &Connected,
         deadline: Instant,
         events: &mut Emitter,
         cancel: &Cancel,
     ) -> Result<ImageRef, Failure> {
-        self.files.check(commit)?;
+        self.files.check(&task.commit)?;
         let engine = engine(env).map_err(|error| {
             Failure::new(Reason::DockerUnavailable, "the image was not built").kind(Kind::Build).because(error)
         })?;
         if let Some(note) = self.files.note() {
             events.note(note);
         }
+        if let Some(new) = &self.make
+            && let Some(shop) = Shop::open(task, env, connected).await?
+        {
+            shop.make(new, events).await?;
+        }
         let job = ImageJob {
             plan: &self.plan,
-            root: &context.workspace,
+            root: &task.context.workspace,
             spec: &self.spec,
             repository: &self.repository,
             labels: &self.labels,

@@ -4,27 +4,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::agent_api::{ServiceStatus, Wanted};
+use super::place::{AgentPlace, Connected, EcsPlace, Place};
 use crate::cli::Files;
 use crate::clients::agent::AgentClient;
-use crate::config::{self, Config, Environment, Target, VpsTarget};
+use crate::config::{self, Config, Environment, Target};
 use crate::domain::{AppName, EnvName, Reason};
 use crate::env::{AGENT_KEY, Env};
 use crate::failure::Failure;
-use crate::observe;
-use crate::plan::{self, Observed, PlanInput, Planned};
+use crate::plan::ecs;
 use crate::signing::AgentKey;
 
 /// Largest configuration or key file in bytes; both are written by hand.
 const MAX_FILE: u64 = 1024 * 1024;
-
-/// An environment that can be asked.
-pub(super) struct Connected {
-    pub(super) app: AppName,
-    pub(super) name: EnvName,
-    pub(super) target: VpsTarget,
-    pub(super) client: AgentClient,
-}
 
 /// Reads the configuration.
 pub(super) fn config(files: &Files) -> Result<Config, Failure> {
@@ -79,29 +70,31 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Everything needed to ask an environment.
-pub(super) fn connect(name: &EnvName, files: &Files, env: &Env) -> Result<Connected, Failure> {
+pub(super) async fn connect(name: &EnvName, files: &Files, env: &Env) -> Result<Connected, Failure> {
     let config = config(files)?;
-    let Target::Vps(target) = environment(&config, name, files)?.target.clone();
-    let client = AgentClient::new(target.agent.clone(), key(files, env)?)?;
-    Ok(Connected { app: config.app, name: name.clone(), target, client })
+    let target = environment(&config, name, files)?.target.clone();
+    to(config.app, name, target, files, env).await
 }
 
-impl Connected {
-    /// What is there.
-    pub(super) async fn observe(&self, want: Option<&Wanted>) -> Result<ServiceStatus, Failure> {
-        observe::vps::observe(&self.client, &self.app, &self.target.service, want).await
-    }
-
-    /// What would be done.
-    pub(super) async fn plan(&self, want: &Wanted) -> Result<Planned, Failure> {
-        let status = self.observe(Some(want)).await?;
-        Ok(plan::build(&PlanInput {
-            app: self.app.clone(),
-            environment: self.name.clone(),
-            target: Target::Vps(self.target.clone()),
-            want: want.clone(),
-            observed: Observed::Vps(Box::new(status)),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
-    }
+/// The same where the target is known.
+pub(super) async fn to(
+    app: AppName,
+    name: &EnvName,
+    target: Target,
+    files: &Files,
+    env: &Env,
+) -> Result<Connected, Failure> {
+    let place = match target {
+        Target::Vps(target) => {
+            let client = AgentClient::new(target.agent.clone(), key(files, env)?)?;
+            Place::Agent(Box::new(AgentPlace { target, client }))
+        }
+        Target::Ecs(target) => {
+            // What is named in the file is relative to the file.
+            let folder = files.config.parent().unwrap_or_else(|| Path::new(""));
+            let files = ecs::Files::of(&target, |path| read(&folder.join(path)));
+            Place::Ecs(Box::new(EcsPlace::connect(*target, files, None, env).await?))
+        }
+    };
+    Ok(Connected { app, name: name.clone(), commit: None, place })
 }

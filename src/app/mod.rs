@@ -1,8 +1,9 @@
 //! The composition root: load, observe, plan, then render or execute, then report.
 
+mod access;
 mod action;
 mod agent;
-mod agent_access;
+mod approve;
 mod checked_out;
 mod deploy;
 mod earlier;
@@ -11,6 +12,7 @@ mod image;
 mod load;
 mod orphans;
 mod payload;
+mod place;
 mod post;
 mod settings;
 mod state;
@@ -54,27 +56,35 @@ async fn command(cli: &Cli, env: &Env, cancel: Cancel) -> Result<(), Failure> {
         | Command::Deploy { place, .. }
         | Command::Rollback { place, .. }
         | Command::Status { place, .. }
-        | Command::History { place, .. } => &place.files,
+        | Command::History { place, .. }
+        | Command::Approve { place, .. }
+        | Command::IamPolicy { place, .. } => &place.files,
         Command::Verify { files, .. } => files,
     };
     let Some(trigger) = Trigger::from_argv(&cli.command) else { return Ok(()) };
     match trigger {
         Trigger::Deploy(wanted) => deploy::run(&wanted, files, env, cancel).await,
         other => {
-            // Nothing but reads: a signal ends them at once.
+            // Nothing but reads, and one answer: a signal ends them at once.
+            let cancelled = match other {
+                Trigger::Approve { .. } => "cancelled; whether the answer arrived is shown by `status`",
+                _ => "cancelled; nothing was changed",
+            };
             tokio::select! {
-                result = look(&other, files, env) => result,
-                () = cancel.first() => Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
+                result = short(&other, files, env) => result,
+                () = cancel.first() => Err(Failure::new(Reason::Cancelled, cancelled)),
             }
         }
     }
 }
 
-async fn look(trigger: &Trigger, files: &Files, env: &Env) -> Result<(), Failure> {
+async fn short(trigger: &Trigger, files: &Files, env: &Env) -> Result<(), Failure> {
     match trigger {
         Trigger::Plan { environment, want, format } => views::plan(environment, want, *format, files, env).await,
         Trigger::Status { environment, format } => views::status(environment, *format, files, env).await,
         Trigger::History { environment, format } => views::history(environment, *format, files, env).await,
+        Trigger::Approve { environment, reject } => approve::run(environment, !reject, files, env).await,
+        Trigger::IamPolicy { environment, repository } => views::iam_policy(environment, repository, files, env).await,
         Trigger::Verify { environment, offline } => views::verify(environment.as_ref(), *offline, files, env).await,
         Trigger::Deploy(_) => Ok(()),
     }

@@ -12,19 +12,21 @@ use tokio::time::{Instant, sleep_until};
 
 use self::find::{Found, Left, find};
 use super::SHOWN;
+use super::access::connect;
 use super::action::{NO_VARS, REPORTING_CANCELLED};
-use super::agent_access::connect;
 use super::deploy::telling;
 use super::early;
-use super::load::Connected;
+use super::place::{Connected, EcsPlace, Place};
+use super::settings::Settings;
 use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
 use super::telling::{hidden, secrets};
+use crate::config::EcsTarget;
 use crate::domain::{DeploymentId, EnvName, HttpUrl, Reason, Redact, one_line};
 use crate::env::Env;
-use crate::execute::{self, Cancel, Finish};
+use crate::execute::{self, Cancel, Context, Emitter, Finish, Remote};
 use crate::failure::Failure;
-use crate::plan::preview::address;
+use crate::plan::ecs::{Closing, Mark};
 use crate::report::{self, Ended, Ending, Files, Late, Out, Story, warning};
 use crate::trigger::{masks, value_masks};
 
@@ -37,7 +39,8 @@ pub(super) async fn run(env: &Env, cancel: &Cancel) {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     Out.text(&masks(vars));
     Out.text(&value_masks(env.secrets()));
-    if state::is_closed(vars) {
+    // Where all is closed, scaling may still be held: setting it back may have failed.
+    if state::is_closed(vars) && !state::may_hold(vars) {
         return Out.text("nothing is open\n");
     }
     let task = match prepare(vars) {
@@ -64,14 +67,16 @@ async fn close(task: &Task, vars: &BTreeMap<String, String>, env: &Env, cancel: 
         task,
         cancel,
         begun: Instant::now(),
-        agent: connect(task, env),
+        place: connect(task, env).await,
         story: Story { plan: state::plan(vars), ..task.story() },
         late: Late::new(client(task), run_of(task)),
         files: Files { output: None, ..early::files(vars) },
         redact: secrets(vars, env),
     };
     let deployment = state::deployment(vars);
-    if state::is_settled(vars) {
+    if state::is_closed(vars) {
+        post.release_scaling().await;
+    } else if state::is_settled(vars) {
         post.tell_again(deployment).await;
     } else {
         post.close(deployment).await;
@@ -85,7 +90,7 @@ struct Post<'a> {
     task: &'a Task,
     cancel: &'a Cancel,
     begun: Instant,
-    agent: Result<Connected, Failure>,
+    place: Result<Connected, Failure>,
     story: Story,
     late: Late,
     files: Files,
@@ -98,12 +103,16 @@ impl Post<'_> {
         let left = match deployment {
             Some(id) => Left::Deployment(id),
             None => match self.find().await {
-                Found::Closed | Found::Quiet(None) => return Out.text("nothing is open\n"),
+                Found::Closed | Found::Quiet(None) => {
+                    self.release_scaling().await;
+                    return Out.text("nothing is open\n");
+                }
                 Found::Quiet(Some(why)) => return warn(&format!("whether something is open is not known: {why}")),
                 Found::Open(left) => left,
             },
         };
         let failure = self.end(left).await;
+        self.release_scaling().await;
         self.other_step().await;
         self.ends(failure.as_ref());
         if let Some(failure) = &failure {
@@ -119,15 +128,23 @@ impl Post<'_> {
     /// The step before came to its end and wrote its summary, and GitHub did not take all of it: that is said again, as
     /// the agent tells it. Without a deployment nobody is left who could.
     async fn tell_again(&mut self, deployment: Option<DeploymentId>) {
-        let (Some(id), Ok(agent)) = (deployment, &self.agent) else {
+        let mut heard = Vec::new();
+        let (Some(id), Ok(connected)) = (deployment, &self.place) else {
             return warn("GitHub may not show how the run ended; its log and its summary do");
         };
         let (mut events, mut reader) = execute::event_channel();
-        let following = execute::follow(&agent.client, &id, &mut events);
+        let following = async {
+            match &connected.place {
+                Place::Agent(place) => execute::follow(&place.client, &id, &mut events).await,
+                // It is at its end: AWS only tells it once more.
+                Place::Ecs(place) => self.at_aws(place, &id, false, events).await.map(Some),
+            }
+        };
         let told = telling(following, &mut reader, |stamped| {
-            self.story.apply(&hidden(stamped, &self.redact));
+            heard.push(hidden(stamped, &self.redact));
         });
-        let (told, url) = tokio::join!(told, url(agent, self.cancel));
+        let (told, url) = tokio::join!(told, url(connected, self.cancel));
+        heard.iter().for_each(|stamped| self.story.apply(stamped));
         self.story.url = url;
         match told {
             Ok(Some(finish)) => self.ends(finish.to_failure().as_ref()),
@@ -138,6 +155,19 @@ impl Post<'_> {
         self.late.close(&open, &self.story, &Files::default()).await;
     }
 
+    /// A command before the deployment is a task of its own at AWS: nothing tells a killed run's apart from another's.
+    fn nothing_begun(&self) -> Failure {
+        let commands = |place: &EcsPlace| place.target.before_deploy.is_some();
+        match &self.place {
+            Ok(Connected { place: Place::Ecs(place), .. }) if commands(place) => Failure::new(
+                Reason::Cancelled,
+                "the run ended before a deployment was begun; the command before it may have run, and may still run",
+            )
+            .hint("look at the tasks of the cluster that `deploy-action` started"),
+            _ => Failure::new(Reason::Cancelled, "the run ended before anything was changed"),
+        }
+    }
+
     fn ends(&mut self, failure: Option<&Failure>) {
         let changed = self.story.model.changed();
         self.story.ended = Some(Ended::of(&Ending { changed, nothing_to_do: false, failure }));
@@ -145,12 +175,12 @@ impl Post<'_> {
 
     /// Looks, and looks again once the step before has spoken: until then it may hand the deployment over.
     async fn find(&mut self) -> Found {
-        let found = find(self.task, &self.late.look(&self.story).await, &self.agent).await;
+        let found = find(self.task, &self.late.look(&self.story).await, &self.place).await;
         if !found.may_change() {
             return found;
         }
         self.other_step().await;
-        find(self.task, &self.late.look(&self.story).await, &self.agent).await
+        find(self.task, &self.late.look(&self.story).await, &self.place).await
     }
 
     /// Waits until the step before has spoken, or somebody is in a hurry.
@@ -166,25 +196,34 @@ impl Post<'_> {
         let environment = &self.task.settings.environment;
         let id = match left {
             Left::Deployment(id) => id,
-            Left::Nothing => return Some(Failure::new(Reason::Cancelled, "the run ended before anything was changed")),
+            Left::Nothing => return Some(self.nothing_begun()),
             Left::Unknown(id, why) => {
                 self.story.model.deployment = id;
                 return Some(unknown(environment, &why));
             }
         };
         self.story.model.deployment = Some(id.clone());
-        let agent = match &self.agent {
-            Ok(agent) => agent,
+        let connected = match &self.place {
+            Ok(connected) => connected,
             Err(failure) => return Some(unknown(environment, &failure.to_string())),
         };
         let (mut events, mut reader) = execute::event_channel();
-        let closing = execute::close(&agent.client, &id, &mut events, self.cancel, self.begun + LONGEST);
+        let closing = async {
+            match &connected.place {
+                Place::Agent(place) => {
+                    execute::close(&place.client, &id, &mut events, self.cancel, self.begun + LONGEST).await
+                }
+                Place::Ecs(place) => self.at_aws(place, &id, true, events).await.map(Some),
+            }
+        };
+        let mut heard = Vec::new();
         let closed = telling(closing, &mut reader, |stamped| {
             let stamped = hidden(stamped, &self.redact);
             Out.text(&report::lines(&stamped));
-            self.story.apply(&stamped);
+            heard.push(stamped);
         });
-        let (closed, url) = tokio::join!(closed, url(agent, self.cancel));
+        let (closed, url) = tokio::join!(closed, url(connected, self.cancel));
+        heard.iter().for_each(|stamped| self.story.apply(stamped));
         self.story.url = url;
         match closed {
             Ok(Some(finish)) => Finish::to_failure(&finish),
@@ -197,10 +236,58 @@ impl Post<'_> {
     }
 }
 
-/// The environment's address, where the agent tells it before somebody is in a hurry.
-async fn url(agent: &Connected, cancel: &Cancel) -> Option<HttpUrl> {
+impl Post<'_> {
+    /// Closes a deployment at AWS.
+    async fn at_aws(
+        &self,
+        place: &EcsPlace,
+        id: &DeploymentId,
+        may_stop: bool,
+        events: Emitter,
+    ) -> Result<Finish, Failure> {
+        let mut cx = Context {
+            remote: Remote::Aws(&place.aws),
+            events,
+            cancel: self.cancel.clone(),
+            deadline: self.begun + LONGEST,
+            timeout: LONGEST,
+            idempotency_key: self.task.any_key()?,
+            requested_by: self.task.context.actor.clone(),
+            credential: None,
+        };
+        execute::close_at_aws(&closing(self.task, place), id, may_stop, &place.aws, &mut cx).await
+    }
+}
+
+impl Post<'_> {
+    /// Sets back the scaling that a run held which was killed.
+    async fn release_scaling(&self) {
+        let Ok(Connected { place: Place::Ecs(place), .. }) = &self.place else { return };
+        if !self.task.holds_scaling() {
+            return;
+        }
+        let EcsTarget { cluster, service, .. } = &place.target;
+        let (mut events, mut reader) = execute::event_channel();
+        let key = self.task.key_begins();
+        let releasing = execute::release_scaling((cluster, service), &key, &place.aws, &mut events);
+        let released = telling(releasing, &mut reader, |stamped| Out.text(&report::lines(stamped))).await;
+        if let Err(failure) = released {
+            warn(&format!("whether automatic scaling is still held is not known: {failure}"));
+        }
+    }
+}
+
+/// The commit of a release to which the run before went back is another one than the run's.
+fn closing(task: &Task, place: &EcsPlace) -> Closing {
+    let Settings { app, environment, .. } = &task.settings;
+    let mark = Mark { app: app.clone(), environment: environment.clone(), commit: None };
+    Closing::of(&place.target, mark)
+}
+
+/// The environment's address, where it is told before somebody is in a hurry.
+async fn url(connected: &Connected, cancel: &Cancel) -> Option<HttpUrl> {
     tokio::select! {
-        status = agent.observe(None) => address(&status.ok()?),
+        looked = connected.look() => looked.ok()?.address,
         () = cancel.first() => None,
     }
 }

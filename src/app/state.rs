@@ -18,6 +18,8 @@ const PLAN: &str = "plan";
 const SETTLED: &str = "settled";
 /// Set where that end was told as far as it can be: nothing is left to close.
 const CLOSED: &str = "closed";
+/// That the run may hold automatic scaling.
+const HOLD: &str = "hold";
 /// Largest plan that is kept, in bytes: the post step gets it as a variable, of which Linux takes 128 KiB.
 const LARGEST_PLAN: usize = 32 * 1024;
 
@@ -44,6 +46,11 @@ pub(super) fn keep_settled(vars: &BTreeMap<String, String>, unreported: &[Unrepo
     }
 }
 
+/// The run may hold a service's automatic scaling.
+pub(super) fn keep_hold(vars: &BTreeMap<String, String>) {
+    keep(vars, HOLD, "true");
+}
+
 /// Everything was said.
 pub(super) fn keep_closed(vars: &BTreeMap<String, String>) {
     keep(vars, CLOSED, "true");
@@ -62,6 +69,11 @@ pub(super) fn plan(vars: &BTreeMap<String, String>) -> Option<PlanReport> {
 /// Whether the step before left nothing to close.
 pub(super) fn is_closed(vars: &BTreeMap<String, String>) -> bool {
     is_set(vars, CLOSED)
+}
+
+/// Whether the step before may have held automatic scaling.
+pub(super) fn may_hold(vars: &BTreeMap<String, String>) -> bool {
+    is_set(vars, HOLD)
 }
 
 /// Whether the step before came to its end.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::settings::{self, Settings};
 use super::{SHOWN, checked_out, payload};
 use crate::clients::github::GitHub;
-use crate::config::{self, Config};
-use crate::domain::{EnvName, GitSha, Reason, one_line};
+use crate::config::{self, AutoScaling, Config, Target};
+use crate::domain::{EnvName, GitSha, IdempotencyKey, Reason, one_line};
 use crate::failure::Failure;
 use crate::report::{Annotation, CommentOn, Out, Run, Story, annotation};
 use crate::signing::body_hash;
@@ -98,15 +98,15 @@ pub(super) fn client(task: &Task) -> Option<GitHub> {
 /// The run, as GitHub's deployment names it.
 pub(super) fn run_of(task: &Task) -> Run {
     let comment = task.commit.pull_request.map_or(CommentOn::CommitsOnly, CommentOn::PullRequest);
-    let service = task.settings.target.service.clone();
+    let service = task.settings.service();
     Run { id: task.context.run_id, attempt: task.context.run_attempt, service, comment }
 }
 
 impl Task {
     /// Before anything happened.
     pub(super) fn story(&self) -> Story {
-        let Settings { app, environment, target, .. } = &self.settings;
-        let (app, environment, service) = (app.clone(), environment.clone(), target.service.clone());
+        let Settings { app, environment, .. } = &self.settings;
+        let (app, environment, service) = (app.clone(), environment.clone(), self.settings.service());
         let story = Story::new(app, environment, service, self.commit.head.clone(), self.context.run_url());
         Story { plan_only: self.only_looks(), ..story }
     }
@@ -115,6 +115,18 @@ impl Task {
     /// run the same number.
     pub(super) fn key_begins(&self) -> String {
         key_begins(&self.context, &self.settings.environment, &self.commit.head)
+    }
+
+    /// A key of the run for what begins nothing.
+    pub(super) fn any_key(&self) -> Result<IdempotencyKey, Failure> {
+        let key = format!("{}close", self.key_begins());
+        key.parse().map_err(|error| Failure::new(Reason::Bug, "no idempotency key can be made").because(error))
+    }
+
+    /// Whether the run may have held a service's automatic scaling.
+    pub(super) fn holds_scaling(&self) -> bool {
+        let Target::Ecs(target) = &self.settings.target else { return false };
+        target.auto_scaling == AutoScaling::Hold && !self.only_looks()
     }
 
     /// Whether the run changes nothing at the agent.
@@ -133,7 +145,6 @@ fn key_begins(context: &GitHubContext, environment: &EnvName, commit: &GitSha) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::IdempotencyKey;
     use crate::trigger::sample::vars;
 
     #[test]

@@ -3,17 +3,19 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::load::{self, Connected};
-use crate::agent_api::{ServiceStatus, Wanted};
+use super::load;
+use super::place::{AgentPlace, Connected, Place};
+use crate::agent_api::{Blocker, ServiceStatus, Wanted};
 use crate::cli::{Files, Format, PlanFormat};
-use crate::clients::agent::AgentClient;
-use crate::config::Target;
-use crate::domain::{EnvName, Reason, one_line, plain_json};
+use crate::clients::aws::Trouble;
+use crate::config::EcsTarget;
+use crate::domain::{EnvName, Reason, TokenRepo, one_line, plain_json};
 use crate::env::Env;
 use crate::failure::Failure;
-use crate::plan::render;
+use crate::plan::ecs::ScalingHold;
+use crate::plan::{self, render};
 use crate::report::{self, Out};
 
 pub(super) async fn plan(
@@ -23,7 +25,7 @@ pub(super) async fn plan(
     files: &Files,
     env: &Env,
 ) -> Result<(), Failure> {
-    let planned = load::connect(environment, files, env)?.plan(want).await?;
+    let planned = load::connect(environment, files, env).await?.plan(want).await?;
     Out.text(&match format {
         PlanFormat::Text => render::text(&planned.report),
         PlanFormat::Markdown => render::markdown(&planned.report),
@@ -33,22 +35,84 @@ pub(super) async fn plan(
 }
 
 pub(super) async fn status(environment: &EnvName, format: Format, files: &Files, env: &Env) -> Result<(), Failure> {
-    let status = load::connect(environment, files, env)?.observe(None).await?;
-    Out.text(&match format {
-        Format::Text => report::status(environment, &status),
-        Format::Json => document(&status)?,
-    });
+    let connected = load::connect(environment, files, env).await?;
+    match &connected.place {
+        Place::Agent(place) => {
+            let status = place.observe(&connected.app, None).await?;
+            Out.text(&match format {
+                Format::Text => report::status(environment, &status),
+                Format::Json => document(&status)?,
+            });
+        }
+        Place::Ecs(place) => {
+            let mut observed = place.observe().await?;
+            observed.scaling = match place.scaling().await {
+                Ok(scaling) => scaling,
+                Err(error) if error.trouble == Trouble::Denied => ScalingHold::Unknown,
+                Err(error) => return Err(error.to_failure()),
+            };
+            let status = plan::ecs::status(&connected.app, environment, &place.target, &observed);
+            Out.text(&match format {
+                Format::Text => report::ecs_status(environment, &connected.app, &status),
+                Format::Json => document(&status)?,
+            });
+        }
+    }
     Ok(())
 }
 
 pub(super) async fn history(environment: &EnvName, format: Format, files: &Files, env: &Env) -> Result<(), Failure> {
-    let connected = load::connect(environment, files, env)?;
-    let history = connected.client.history(&connected.app, &connected.target.service).await?;
-    Out.text(&match format {
-        Format::Text => report::history(environment, &history),
-        Format::Json => document(&history)?,
-    });
+    let connected = load::connect(environment, files, env).await?;
+    match &connected.place {
+        Place::Agent(place) => {
+            let history = place.client.history(&connected.app, &place.target.service).await?;
+            Out.text(&match format {
+                Format::Text => report::history(environment, &history),
+                Format::Json => document(&history)?,
+            });
+        }
+        Place::Ecs(place) => {
+            let observed = place.observe().await?;
+            if observed.service.is_none() {
+                return Err(no_service(&place.target));
+            }
+            let revisions = place.revisions(&observed).await?;
+            let releases = plan::ecs::releases(&connected.app, environment, &place.target, &revisions);
+            Out.text(&match format {
+                Format::Text => report::releases(environment, &releases),
+                Format::Json => document(&json!({ "releases": releases }))?,
+            });
+        }
+    }
     Ok(())
+}
+
+/// Reads the service, because account, roles and controller are what a policy is about.
+pub(super) async fn iam_policy(
+    environment: &EnvName,
+    repository: &TokenRepo,
+    files: &Files,
+    env: &Env,
+) -> Result<(), Failure> {
+    let connected = load::connect(environment, files, env).await?;
+    let Place::Ecs(place) = &connected.place else {
+        return Err(Failure::new(
+            Reason::Usage,
+            format!("`{environment}` is behind an agent, which needs no AWS policy"),
+        )
+        .hint("name an environment whose target is `ecs`"));
+    };
+    let image = load::config(files)?.image;
+    let observed = place.observe().await?;
+    let policy = plan::ecs::iam_policy(environment, repository, &place.target, image.as_ref(), &observed);
+    Out.text(&document(&policy.ok_or_else(|| no_service(&place.target))?)?);
+    Ok(())
+}
+
+fn no_service(target: &EcsTarget) -> Failure {
+    let EcsTarget { region, cluster, service, .. } = target;
+    Failure::new(Reason::Blocked, format!("the cluster `{cluster}` in {region} has no service `{service}`"))
+        .hint("check region, cluster and service in deploy.yml, or make the service first")
 }
 
 /// The agent's answer as one JSON document with sorted keys.
@@ -72,15 +136,12 @@ pub(super) async fn verify(only: Option<&EnvName>, offline: bool, files: &Files,
     }
     let mut first = None;
     for (name, environment) in config.environments.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
-        let Target::Vps(target) = environment.target.clone();
-        let key = load::key(files, env)?;
-        let client = AgentClient::new(target.agent.clone(), key)?;
-        let connected = Connected { app: config.app.clone(), name: name.clone(), target, client };
-        let failure = match connected.observe(None).await {
-            Ok(status) => {
-                Out.text(&verified(&connected, &status));
-                blocked(&status)
-            }
+        let checked = match load::to(config.app.clone(), name, environment.target.clone(), files, env).await {
+            Ok(connected) => check(&connected).await,
+            Err(failure) => Err(failure),
+        };
+        let failure = match checked {
+            Ok(failure) => failure,
             Err(failure) => {
                 Out.text(&format!("fails {name}: {}\n", one_line(&failure.message, 500)));
                 Some(failure)
@@ -91,15 +152,44 @@ pub(super) async fn verify(only: Option<&EnvName>, offline: bool, files: &Files,
     first.map_or(Ok(()), Err)
 }
 
-fn verified(connected: &Connected, status: &ServiceStatus) -> String {
-    let word = if status.blockers.is_empty() { "ok   " } else { "fails" };
+/// Says how an environment is, and gives the failure that it would be to deploy there.
+async fn check(connected: &Connected) -> Result<Option<Failure>, Failure> {
+    let mut notes = Vec::new();
+    let (sentence, service, blockers) = match &connected.place {
+        Place::Agent(place) => {
+            let status = place.observe(&connected.app, None).await?;
+            let blockers = plan::host_blockers(&place.target, &status);
+            (agent_knows(connected, place, &status), status.service.to_string(), blockers)
+        }
+        Place::Ecs(place) => {
+            let EcsTarget { region, cluster, service, .. } = &place.target;
+            let observed = place.observe().await?;
+            let mut blockers = plan::ecs::blockers(&place.target, &observed);
+            let (missing, unseen) = place.missing(&observed).await?;
+            blockers.extend(missing);
+            notes = unseen;
+            let knows = if observed.service.is_some() { "knows" } else { "does not know" };
+            (format!("AWS in {region} {knows} `{cluster}/{service}`"), service.to_string(), blockers)
+        }
+    };
+    Out.text(&verified(&connected.name, &sentence, &blockers));
+    for note in notes {
+        Out.text(&format!("      - {}\n", one_line(&note, 500)));
+    }
+    Ok(blocked(&service, &blockers))
+}
+
+fn agent_knows(connected: &Connected, place: &AgentPlace, status: &ServiceStatus) -> String {
     let agent = one_line(&status.agent_id, 63);
     let version = one_line(&status.agent_version, 63);
-    let mut out = format!(
-        "{word} {}: agent `{agent}` (version {version}) at `{}` knows `{}/{}`\n",
-        connected.name, connected.target.agent, connected.app, connected.target.service
-    );
-    for blocker in &status.blockers {
+    let (at, service) = (&place.target.agent, &place.target.service);
+    format!("agent `{agent}` (version {version}) at `{at}` knows `{}/{service}`", connected.app)
+}
+
+fn verified(name: &EnvName, sentence: &str, blockers: &[Blocker]) -> String {
+    let word = if blockers.is_empty() { "ok   " } else { "fails" };
+    let mut out = format!("{word} {name}: {sentence}\n");
+    for blocker in blockers {
         let (code, message) = (one_line(&blocker.code, 63), one_line(&blocker.message, 500));
         // Writing to a String cannot fail.
         let _ = writeln!(out, "      ! {code}: {message}\n        hint: {}", one_line(&blocker.hint, 500));
@@ -107,13 +197,10 @@ fn verified(connected: &Connected, status: &ServiceStatus) -> String {
     out
 }
 
-fn blocked(status: &ServiceStatus) -> Option<Failure> {
-    let codes: Vec<String> = status.blockers.iter().map(|blocker| one_line(&blocker.code, 63)).collect();
+fn blocked(service: &str, blockers: &[Blocker]) -> Option<Failure> {
+    let codes: Vec<String> = blockers.iter().map(|blocker| one_line(&blocker.code, 63)).collect();
     (!codes.is_empty()).then(|| {
-        Failure::new(
-            Reason::Blocked,
-            format!("`{}` cannot be deployed safely yet: {}", status.service, codes.join(", ")),
-        )
-        .hint("each blocker above names what to change")
+        Failure::new(Reason::Blocked, format!("`{service}` cannot be deployed safely yet: {}", codes.join(", ")))
+            .hint("each blocker above names what to change")
     })
 }

@@ -2,22 +2,30 @@
 //!
 //! Must never read a file, the environment or the network.
 
+mod before_deploy;
+mod ecs;
+mod image;
 mod read;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::collections::BTreeMap;
 
-use crate::domain::{AgentUrl, AppName, EnvName, Repository, ServiceName};
+use crate::domain::{AgentUrl, AppName, EnvName, ServiceName};
+pub use before_deploy::BeforeDeploy;
+pub use ecs::{AutoScaling, CodeDeploy, EcsTarget, OnActive, OnCancel, Poll, WaitUntil};
+pub use image::{EcrConfig, ImageConfig, NewRepository};
 pub use read::parse;
+pub use variables::Variables;
 
 /// A valid `deploy.yml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The application.
     pub app: AppName,
-    /// `image.repository`: where its images live.
-    pub repository: Option<Repository>,
+    /// Where its images live.
+    pub image: Option<ImageConfig>,
     /// At least one.
     pub environments: BTreeMap<EnvName, Environment>,
 }
@@ -34,6 +42,8 @@ pub struct Environment {
 pub enum Target {
     /// A host whose agent swaps containers behind Traefik.
     Vps(VpsTarget),
+    /// A service of Amazon ECS.
+    Ecs(Box<EcsTarget>),
 }
 
 /// A service on a host with an agent.
@@ -43,4 +53,6 @@ pub struct VpsTarget {
     pub agent: AgentUrl,
     /// The compose service.
     pub service: ServiceName,
+    /// What runs before the new version starts.
+    pub before_deploy: Option<BeforeDeploy>,
 }

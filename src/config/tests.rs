@@ -23,6 +23,15 @@ environments:
         service: web
 ";
 
+const ECR: &str = "
+app: badgery
+image:
+  repository: 111122223333.dkr.ecr.eu-west-1.amazonaws.com/badgery
+  ecr: {create: true, keep_images: 50, immutable_tags: false}
+environments:
+  production: {target: {ecs: {region: eu-west-1, cluster: badgery, service: web}}}
+";
+
 fn refused(name: &str, text: &str) {
     let problems = parse("deploy.yml", text).expect_err(name);
     insta::assert_snapshot!(name, problems.to_string());
@@ -31,6 +40,52 @@ fn refused(name: &str, text: &str) {
 #[test]
 fn good() {
     insta::assert_debug_snapshot!("good", parse("deploy.yml", GOOD).map_err(|p| p.to_string()));
+}
+
+#[test]
+fn a_repository_of_amazon_ecr() {
+    insta::assert_debug_snapshot!(
+        "ecr",
+        parse("deploy.yml", ECR).map(|config| config.image).map_err(|p| p.to_string())
+    );
+    let changed = |from: &str, to: &str| {
+        assert!(ECR.contains(from), "{from}");
+        ECR.replace(from, to)
+    };
+    refused(
+        "ecr_bad_values",
+        &changed("create: true, keep_images: 50, immutable_tags: false", "create: yes, keep_images: 3"),
+    );
+    refused("ecr_nothing_made", &changed("create: true, ", ""));
+    refused("ecr_other_registry", &changed("111122223333.dkr.ecr.eu-west-1.amazonaws.com", "ghcr.io/acme"));
+    refused("ecr_other_region", &changed("create: true", "create: true, region: eu-west-2"));
+}
+
+#[test]
+fn a_command_that_a_host_does_not_take() {
+    refused(
+        "before_deploy_too_much",
+        "app: badgery
+environments:
+  production:
+    before_deploy: {command: [bin/migrate], timeout: 9h}
+    target: {vps: {agent: https://a.example, service: web}}
+",
+    );
+}
+
+#[test]
+fn variables_of_a_container() {
+    let text = |more: &str| {
+        let target = "{target: {ecs: {region: eu-west-1, cluster: badgery, service: web";
+        format!("app: badgery\nenvironments:\n  production: {target}, {more}}}}}}}\n")
+    };
+    let config = parse("deploy.yml", &text("environment: {A: '', B: }, secrets: {C: /prod/c}")).expect("good");
+    insta::assert_debug_snapshot!("variables", config.environments);
+    refused("variables_bad_names", &text("environment: {'': x, 'A=B': y, C: [z]}, secrets: {'': /x}"));
+    refused("variables_twice", &text("environment: {A: x}, secrets: {A: /x, B: 'arn:aws:s3:::bucket'}"));
+    refused("variables_secret_itself", &text("secrets: {DB: hunter2-hunter2}"));
+    refused("variables_nothing", &text("environment: {}, secrets: "));
 }
 
 #[test]

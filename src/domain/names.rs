@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::aws::{is_name, is_region, is_role};
 use super::text_type::text_type;
 
 /// Why a text is not a name.
@@ -75,14 +76,49 @@ name!(
     |t| slug(&t.replace('.', "-"), 63)
 );
 name!(
-    /// The agent's name for one deployment, unique on that agent. 1–64 of `a-z 0-9 -`.
-    DeploymentId, "a deployment id", "1 to 64 of `a-z`, `0-9`, `-`, `_`", |t| slug(t, 64)
+    /// A service as reports call it, whoever runs it: compose's name or that of ECS.
+    ServiceLabel, "a service name", "1 to 255 letters, digits, `-`, `_`, `.`", |t| is_name(&t.replace('.', "-"))
+);
+name!(
+    /// A cluster, service or container of ECS. 1–255 letters, digits, `-`, `_` (ECS, `CreateService`).
+    EcsName, "a name of ECS", "1 to 255 letters, digits, `-`, `_`", is_name
+);
+name!(
+    /// An application or a deployment group of CodeDeploy. 1–100 printable characters (CodeDeploy, `CreateApplication`).
+    CodeDeployName, "a name of CodeDeploy", "1 to 100 printable ASCII characters",
+    |t| (1..=100).contains(&t.len()) && t.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+);
+name!(
+    /// A region of AWS, for example `eu-west-1`.
+    Region, "a region of AWS", "for example `eu-west-1`", is_region
+);
+name!(
+    /// A role of AWS by its whole name: `arn:aws:iam::111122223333:role/deploy`.
+    RoleArn, "the ARN of a role", "for example `arn:aws:iam::111122223333:role/deploy`", is_role
+);
+name!(
+    /// One deployment, as the one that runs it calls it: an agent, CodeDeploy or ECS. 1–64 letters, digits, `-`, `_`.
+    DeploymentId, "a deployment id", "1 to 64 letters, digits, `-`, `_`",
+    // ECS gives names that begin with any of them.
+    |t| t.len() <= 64 && is_name(t)
 );
 name!(
     /// Same key = same deployment (promise P2). 8–200 printable ASCII characters without spaces.
     IdempotencyKey, "an idempotency key", "8 to 200 printable ASCII characters without spaces",
     |t| (8..=200).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic())
 );
+
+impl From<&EcsName> for ServiceLabel {
+    fn from(name: &EcsName) -> Self {
+        Self(name.0.clone())
+    }
+}
+
+impl From<&ServiceName> for ServiceLabel {
+    fn from(name: &ServiceName) -> Self {
+        Self(name.0.clone())
+    }
+}
 
 #[cfg(test)]
 mod tests {

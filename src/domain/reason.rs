@@ -110,6 +110,30 @@ reasons! {
     RollbackFailed = "rollback_failed",
     /// The journal or the state could not be written or read.
     StateUnusable = "state_unusable",
+    /// AWS lacks a permission of the caller.
+    AwsDenied = "aws_denied",
+    /// There are no AWS credentials, or they do not work any more.
+    AwsCredentials = "aws_credentials",
+    /// AWS does not answer.
+    AwsUnreachable = "aws_unreachable",
+    /// AWS refused a call.
+    AwsRefused = "aws_refused",
+    /// The new tasks did not come up, or not healthy.
+    TasksFailed = "tasks_failed",
+    /// A hook of the deployment failed or did not answer.
+    HookFailed = "hook_failed",
+    /// An alarm ended the deployment.
+    AlarmFired = "alarm_fired",
+    /// The command before the deployment failed; nothing was shifted.
+    BeforeDeployFailed = "before_deploy_failed",
+    /// Somebody stopped the deployment at AWS.
+    StoppedByHand = "stopped_by_hand",
+    /// Nobody let the traffic shift in time.
+    NotApproved = "not_approved",
+    /// Another deployment took the place of this one.
+    Superseded = "superseded",
+    /// AWS ended the deployment for a reason of its own.
+    DeploymentFailed = "deployment_failed",
     /// A defect of this program.
     Bug = "bug",
 }

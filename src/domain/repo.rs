@@ -16,6 +16,11 @@ pub enum RepoError {
     /// Not a commit.
     #[error("`{0}` is not a commit: expected 40 lower-case hex digits")]
     Sha(String),
+    /// Not a repository of a token.
+    #[error(
+        "`{0}` is not a repository: expected `owner/name`, or `owner@7/name@42` where the subjects of its tokens hold numbers"
+    )]
+    TokenRepo(String),
     /// Not a pull request.
     #[error("`{0}` is not the number of a pull request: expected a whole number from 1")]
     Number(String),
@@ -25,6 +30,11 @@ pub enum RepoError {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoSlug(String);
+
+/// A repository as the subjects of GitHub's OIDC tokens name it: `owner/name`, or `owner@7/name@42` with numbers that are
+/// never given away again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenRepo(String);
 
 /// A commit by its full SHA-1, 40 lower-case hex digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,6 +112,23 @@ impl FromStr for RepoSlug {
     }
 }
 
+impl FromStr for TokenRepo {
+    type Err = RepoError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || RepoError::TokenRepo(shown(text));
+        let (owner, name) = text.split_once('/').ok_or_else(wrong)?;
+        let id = |id: &str| (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());
+        let slug = match (owner.split_once('@'), name.split_once('@')) {
+            (Some((owner, first)), Some((name, second))) if id(first) && id(second) => format!("{owner}/{name}"),
+            (None, None) => text.to_owned(),
+            _ => return Err(wrong()),
+        };
+        slug.parse::<RepoSlug>().map_err(|_| wrong())?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl FromStr for GitSha {
     type Err = RepoError;
 
@@ -151,6 +178,18 @@ impl fmt::Display for RepoSlug {
     }
 }
 
+impl fmt::Display for TokenRepo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for TokenRepo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for GitSha {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -168,6 +207,18 @@ mod tests {
         assert!("Some_One/.github".parse::<RepoSlug>().is_ok());
         for bad in ["", "web", "/web", "a/", "a/b/c", "a/..", "a b/c", "a/b\n", &format!("{}/a", "o".repeat(40))] {
             assert!(bad.parse::<RepoSlug>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn repositories_of_tokens_may_have_numbers_on_both_sides() {
+        for good in ["acme/hello", "acme@7/hello@42"] {
+            assert_eq!(good.parse::<TokenRepo>().unwrap().to_string(), good);
+        }
+        for bad in
+            ["acme@7/hello", "acme/hello@42", "acme@/hello@42", "acme@x/hello@42", "acme@7/a/b@42", "acme", "*/hello"]
+        {
+            assert!(bad.parse::<TokenRepo>().is_err(), "{bad}");
         }
     }
 

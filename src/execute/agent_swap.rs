@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Context, Finish};
 use crate::agent_api::{API, DeployRequest, Deployment, Events, MAX_WAIT};
-use crate::clients::agent::Cancellation;
+use crate::clients::agent::{AgentClient, Cancellation};
 use crate::domain::{DeploymentId, Reason, show_span};
 use crate::event::{DeployEvent, Phase};
 use crate::failure::{Failure, Kind};
@@ -21,8 +21,8 @@ const LET_GO: Duration = Duration::from_secs(4);
 /// Pause after a lost connection, and after a page that came at once and was empty.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish, Failure> {
-    let deployment = submit(swap, cx).await?;
+pub(super) async fn run(swap: &AgentSwap, agent: &AgentClient, cx: &mut Context<'_>) -> Result<Finish, Failure> {
+    let deployment = submit(swap, agent, cx).await?;
     // From here on the agent may be lost: whoever reports has to know that it took the deployment on.
     let (id, image) = (deployment.id.clone(), deployment.image.clone());
     cx.events.tell(DeployEvent::Accepted { deployment: id, image, fence: deployment.fence });
@@ -32,19 +32,21 @@ pub(super) async fn run(swap: &AgentSwap, cx: &mut Context<'_>) -> Result<Finish
             deployment.id
         ));
     }
-    let mut watch = Watch { id: deployment.id, after: 0, phase: deployment.phase, lost: false, letting_go: None };
+    let mut watch =
+        Watch { agent, id: deployment.id, after: 0, phase: deployment.phase, lost: false, letting_go: None };
     watch.follow(cx).await
 }
 
 /// Hands the deployment over. A signal in this moment waits briefly for the answer: without the deployment's id there is
 /// nothing to cancel.
-async fn submit(swap: &AgentSwap, cx: &Context<'_>) -> Result<Deployment, Failure> {
+async fn submit(swap: &AgentSwap, agent: &AgentClient, cx: &Context<'_>) -> Result<Deployment, Failure> {
     let request = DeployRequest {
         api: API,
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         idempotency_key: cx.idempotency_key.clone(),
         want: swap.want.clone(),
         expected_revision: Some(swap.expected_revision.clone()),
+        before_deploy: swap.before_deploy.clone(),
         requested_by: cx.requested_by.clone(),
         credential: cx.credential.clone(),
     };
@@ -55,7 +57,7 @@ async fn submit(swap: &AgentSwap, cx: &Context<'_>) -> Result<Deployment, Failur
         }
     };
     tokio::select! {
-        answer = cx.agent.submit(&swap.app, &swap.service, &request) => answer,
+        answer = agent.submit(&swap.app, &swap.service, &request) => answer,
         () = impatient => Err(unsure(Kind::Cancelled)),
         () = sleep_until(cx.deadline) => Err(unsure(Kind::TimedOut)),
     }
@@ -68,7 +70,8 @@ fn unsure(kind: Kind) -> Failure {
 }
 
 /// What is known of a deployment that is being followed.
-struct Watch {
+struct Watch<'a> {
+    agent: &'a AgentClient,
     id: DeploymentId,
     /// The last event seen.
     after: u64,
@@ -85,7 +88,7 @@ struct LettingGo {
     too_late: bool,
 }
 
-impl Watch {
+impl Watch<'_> {
     async fn follow(&mut self, cx: &mut Context<'_>) -> Result<Finish, Failure> {
         loop {
             let until = self.letting_go.as_ref().map_or(cx.deadline, |letting_go| letting_go.until.min(cx.deadline));
@@ -98,7 +101,7 @@ impl Watch {
                     continue;
                 }
                 () = sleep_until(until) => return Err(self.out_of_time(cx)),
-                page = cx.agent.events(&self.id, self.after, self.wait(until)) => page,
+                page = self.agent.events(&self.id, self.after, self.wait(until)) => page,
             };
             let pause = match page {
                 Ok(page) => {
@@ -151,7 +154,7 @@ impl Watch {
             }
         }
         if finish.is_none() && page.done {
-            let deployment = cx.agent.deployment(&self.id).await?;
+            let deployment = self.agent.deployment(&self.id).await?;
             finish = Finish::of_deployment(&deployment, &mut cx.events);
         }
         Ok(finish)
@@ -161,20 +164,23 @@ impl Watch {
         if !self.lost {
             self.lost = true;
             cx.events
-                .note(format!("{failure}; the deployment goes on there, and this run keeps trying until its deadline"));
+                .note(format!("{failure}; the agent goes on by itself, also after a restart, and this run keeps trying until its deadline"));
         }
     }
 
-    /// The first signal: ask the agent to abandon the deployment.
+    /// The first signal: ask the agent to abandon the deployment. It is said before the agent answers, so that whoever
+    /// waits for one that does not knows what a second signal does.
     async fn cancel(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        cx.events
+            .note("cancelling: the agent is asked to abandon the deployment; a second signal leaves it to the agent");
         let until = cx.cancel.since() + LET_GO;
         let answer = tokio::select! {
-            answer = timeout_at(until, cx.agent.cancel(&self.id)) => answer,
+            answer = timeout_at(until, self.agent.cancel(&self.id)) => answer,
             () = cx.cancel.second() => return Err(self.left()),
         };
         let too_late = match answer {
             Ok(Ok(Cancellation::Accepted(_))) => {
-                cx.events.note("cancelling: the agent abandons the deployment before the switch");
+                cx.events.note("the agent abandons the deployment before the switch");
                 false
             }
             Ok(Ok(Cancellation::TooLate)) => {
@@ -204,9 +210,13 @@ impl Watch {
                 } else {
                     format!("it is still running{phase}, and the agent finishes it or goes back by itself")
                 };
-                self.failure(
-                    Reason::TimedOut,
-                    format!("deployment `{}` did not end within {}; {state}", self.id, show_span(cx.timeout)),
+                let message = format!("deployment `{}` did not end within {}; {state}", self.id, show_span(cx.timeout));
+                let failure = self.failure(Reason::TimedOut, message);
+                if !self.lost {
+                    return failure;
+                }
+                failure.hint(
+                    "on the host, look at `systemctl status deploy-agent`: once it runs it finishes the deployment or goes back, and `deploy-action status <environment>` shows the result",
                 )
             }
         }

@@ -62,6 +62,12 @@ impl Cancel {
         self.0.borrow().first.unwrap_or_else(Instant::now)
     }
 
+    /// Whether the run was asked to end.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.borrow().times > 0
+    }
+
     async fn asked(&self, times: u32) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|asked| asked.times >= times).await.is_err() {

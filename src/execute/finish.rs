@@ -45,9 +45,13 @@ impl Finish {
     pub fn to_failure(&self) -> Option<Failure> {
         let (kind, reason) = match self.outcome {
             Outcome::Deployed | Outcome::Unchanged => return None,
+            Outcome::RolledBack if self.reason == Some(Reason::BeforeDeployFailed) => {
+                (Kind::PreDeploy, Reason::BeforeDeployFailed)
+            }
             Outcome::RolledBack => (Kind::RolledBack, Reason::Unknown),
             Outcome::Stranded => (Kind::Stranded, Reason::RollbackFailed),
             Outcome::Cancelled => (Kind::Cancelled, Reason::Cancelled),
+            Outcome::Superseded => (Kind::Busy, Reason::Superseded),
             // An outcome of a newer agent: whatever it is, this version cannot vouch for what serves.
             Outcome::Unknown => (Kind::Stranded, Reason::Unknown),
         };

@@ -3,6 +3,7 @@
 mod explain;
 mod locate;
 mod retry;
+mod taken;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -64,13 +65,13 @@ pub async fn run(job: &ImageJob<'_>, events: &mut Emitter, cancel: &Cancel) -> R
                 .hint("raise `timeout`, or make the build faster"))
         }
         made = async {
-            build(job, tag, cache, events).await?;
-            push(job, tag, events).await
+            let image_id = build(job, tag, cache, events).await?;
+            push(job, tag, &image_id, events).await
         } => made,
     }
 }
 
-async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter) -> Result<(), Failure> {
+async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter) -> Result<String, Failure> {
     let spec = job.spec;
     let version = job.engine.version().await.map_err(unavailable)?;
     if !version.builds() {
@@ -113,8 +114,8 @@ async fn build(job: &ImageJob<'_>, tag: &str, cache: bool, events: &mut Emitter)
         job.engine.build(build, |text| events.tell(DeployEvent::BuildLine { text: one_line(&text, LINE) })).await;
     match built {
         Ok(image_id) => {
-            events.tell(DeployEvent::Built { image_id });
-            Ok(())
+            events.tell(DeployEvent::Built { image_id: image_id.clone() });
+            Ok(image_id)
         }
         Err(failed) => Err(build_failure(failed, &file, &dockerfile, events)),
     }
@@ -162,7 +163,7 @@ fn build_failure(failed: BuildFailed, file: &str, dockerfile: &str, events: &mut
     Failure::new(Reason::BuildFailed, message).because(said.clone()).hint(explain::hint(&said, &failed.last))
 }
 
-async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<ImageRef, Failure> {
+async fn push(job: &ImageJob<'_>, tag: &str, image_id: &str, events: &mut Emitter) -> Result<ImageRef, Failure> {
     let host = job.repository.registry();
     let login = job.credentials.of(&host)?;
     let registry = Registry::new(job.credentials.clone());
@@ -173,11 +174,16 @@ async fn push(job: &ImageJob<'_>, tag: &str, events: &mut Emitter) -> Result<Ima
             Err(error) => error,
         };
         let text = error.to_string();
+        if taken::is_said(&text)
+            && let Some(other) = registry.image_id(job.repository, tag).await
+        {
+            break Some(taken::settle(job, tag, image_id, other, error, events)?);
+        }
         let Some(pause) = tries.pause(&text) else {
             if retry::is_unexplained(&error) && registry.is_full(job.repository).await {
                 return Err(retry::full(job.repository, error));
             }
-            return Err(retry::failure(job.repository, login.is_some(), error));
+            return Err(retry::failure(job.repository, login, error));
         };
         let pause = match registry.asks_to_wait(job.repository).await {
             Some(asked) => pause.max(asked.min(retry::LONGEST)),

@@ -24,6 +24,7 @@ impl Run {
     async fn new(script: Script) -> Self {
         let (script, url) = start(script).await;
         let swap = AgentSwap {
+            before_deploy: None,
             url: url.clone(),
             app: "badgery".parse().unwrap(),
             service: "web".parse().unwrap(),
@@ -34,7 +35,7 @@ impl Run {
         Self {
             script,
             client: AgentClient::new(url, AgentKey::generate("vps-1", "ci").unwrap()).unwrap(),
-            plan: Plan { steps: vec![Step::AgentSwap(Box::new(swap))] },
+            plan: Plan { steps: vec![Step::AgentSwap(Box::new(swap))], left_held: None },
             canceller,
             cancel,
             timeout: Duration::from_secs(30),
@@ -45,7 +46,7 @@ impl Run {
     async fn go(&self) -> (Result<Option<Finish>, Failure>, Vec<Stamped>) {
         let (events, mut reader) = event_channel();
         let mut cx = Context {
-            agent: &self.client,
+            remote: Remote::Agent(&self.client),
             events,
             cancel: self.cancel.clone(),
             deadline: Instant::now() + self.timeout,
@@ -214,7 +215,8 @@ async fn the_first_signal_abandons_before_the_switch() {
     let (end, told) = run.go_and_ask(1).await;
     let failure = end.unwrap().unwrap().to_failure().unwrap();
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::Cancelled, "abandoned; release 3 serves"));
-    assert_eq!(notes(&told), ["cancelling: the agent abandons the deployment before the switch"]);
+    let asked = "cancelling: the agent is asked to abandon the deployment; a second signal leaves it to the agent";
+    assert_eq!(notes(&told), [asked, "the agent abandons the deployment before the switch"]);
     assert_eq!(run.script.lock().unwrap().cancelled, 1);
 }
 
@@ -278,6 +280,7 @@ async fn a_deadline_says_what_was_left_running() {
     run.timeout = Duration::from_secs(1);
     let failure = run.go().await.0.unwrap_err();
     assert!(failure.message.ends_with("the agent has not answered since it was accepted"), "{failure}");
+    assert!(failure.render().contains("look at `systemctl status deploy-agent`"), "{}", failure.render());
 }
 
 /// What closing `d-1` came to, and what was told.

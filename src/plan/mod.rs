@@ -3,6 +3,7 @@
 //! Pure, synchronous, deterministic. Dry run, `plan`, `deploy` and the golden tests print the same value. Must never
 //! import clients, tokio, clocks, the environment or files; executors take no decision that is missing here.
 
+pub mod ecs;
 pub mod image;
 mod lint;
 pub mod preview;
@@ -11,14 +12,19 @@ pub mod render;
 mod tests;
 mod vps;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::agent_api::{Blocker, Gate, ServiceStatus, Wanted};
-use crate::config::Target;
-use crate::domain::{AgentUrl, AppName, EnvName, ImageRef, Reason, ServiceName};
+use crate::agent_api::{BeforeDeploy, Blocker, Gate, ServiceStatus, Wanted};
+use crate::config::{EcsTarget, Target, VpsTarget};
+use crate::domain::{
+    AgentUrl, AppName, EcsName, EnvName, GitSha, ImageRef, Reason, Region, ServiceLabel, ServiceName, TaskDefinitionArn,
+};
 use crate::event::Phase;
 use crate::failure::{Failure, Kind};
 
+use ecs::{CodeDeployRollout, EcsObserved, EcsRollout, HeldScaling, OneOff, Register};
 pub use lint::{Lint, lint};
 
 /// Everything a plan rests on.
@@ -28,28 +34,67 @@ pub struct PlanInput {
     pub app: AppName,
     /// The environment's name.
     pub environment: EnvName,
-    /// Where the environment runs.
-    pub target: Target,
     /// What is asked for.
     pub want: Wanted,
-    /// What is there.
+    /// The commit that the image was made from, where it is known.
+    pub commit: Option<GitSha>,
+    /// Where the environment runs, and what is there.
     pub observed: Observed,
     /// The version of this program.
     pub version: String,
 }
 
-/// What was read of a target before planning.
+/// A target, and what was read of it before planning.
 #[derive(Debug, Clone)]
 pub enum Observed {
-    /// The agent's account of the service.
-    Vps(Box<ServiceStatus>),
+    /// A service behind an agent, and the agent's account of it.
+    Vps(VpsTarget, Box<ServiceStatus>),
+    /// A service of Amazon ECS, and AWS's.
+    Ecs(Box<EcsTarget>, Box<EcsObserved>),
+}
+
+/// What only an earlier step can give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Later<T> {
+    /// It is there already.
+    Known(T),
+    /// What the step before registers.
+    Registered,
 }
 
 /// One effect, with nothing left to decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// An agent swaps containers.
     AgentSwap(Box<AgentSwap>),
+    /// ECS gets a revision of a task definition.
+    Register(Box<Register>),
+    /// ECS runs a command once, as a task of its own.
+    OneOff(Box<OneOff>),
+    /// CodeDeploy replaces a service's tasks.
+    CodeDeploy(Box<CodeDeployRollout>),
+    /// ECS replaces a service's tasks.
+    EcsService(Box<EcsRollout>),
+}
+
+impl Step {
+    /// The state that it was planned for, where it rests on one.
+    #[must_use]
+    pub fn expects(&self) -> Option<&str> {
+        let rollout = match self {
+            Self::AgentSwap(swap) => return Some(&swap.expected_revision),
+            Self::Register(_) | Self::OneOff(_) => return None,
+            Self::CodeDeploy(step) => &step.rollout,
+            Self::EcsService(step) => &step.rollout,
+        };
+        rollout.expected.as_ref().map(TaskDefinitionArn::as_str)
+    }
+}
+
+/// What makes a deployment to a host impossible, whatever image is wanted.
+#[must_use]
+pub fn host_blockers(target: &VpsTarget, status: &ServiceStatus) -> Vec<Blocker> {
+    status.blockers.iter().cloned().chain(vps::no_command(target, status)).collect()
 }
 
 /// What an agent is asked to do.
@@ -65,18 +110,22 @@ pub struct AgentSwap {
     pub want: Wanted,
     /// The state that was planned for; the agent refuses when it is another by then.
     pub expected_revision: String,
+    /// What runs before the new version starts.
+    pub before_deploy: Option<BeforeDeploy>,
 }
 
 /// What will be done, in order. Empty where nothing is to do or the plan is blocked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The effects.
     pub steps: Vec<Step>,
+    /// What an earlier run left held, to be set back by one that has nothing else to do.
+    pub left_held: Option<HeldScaling>,
 }
 
 /// A plan, what it says to people, and what is impossible about it.
 #[must_use]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// For the executor.
     pub plan: Plan,
@@ -145,6 +194,40 @@ pub struct Downtime {
     pub why: String,
 }
 
+/// Where a service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// On a host, behind the agent at this address.
+    Agent(AgentUrl),
+    /// In a cluster of Amazon ECS.
+    Ecs {
+        /// The region.
+        region: Region,
+        /// The cluster.
+        cluster: EcsName,
+    },
+}
+
+impl Place {
+    /// Of a target.
+    #[must_use]
+    pub fn of(target: &Target) -> Self {
+        match target {
+            Target::Vps(target) => Self::Agent(target.agent.clone()),
+            Target::Ecs(target) => Self::Ecs { region: target.region.clone(), cluster: target.cluster.clone() },
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(url) => url.fmt(f),
+            Self::Ecs { region, cluster } => write!(f, "cluster {cluster} in {region}"),
+        }
+    }
+}
+
 /// The plan as it is shown. Holds text from outside: renderers escape it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanReport {
@@ -153,9 +236,9 @@ pub struct PlanReport {
     /// The application.
     pub app: AppName,
     /// The service.
-    pub service: ServiceName,
-    /// The agent's address.
-    pub agent: AgentUrl,
+    pub service: ServiceLabel,
+    /// Where it runs.
+    pub place: Place,
     /// What runs; absent where nothing does.
     pub running: Option<Version>,
     /// What is wanted; absent for a rollback without an earlier release.
@@ -164,8 +247,8 @@ pub struct PlanReport {
     pub rollback: bool,
     /// Whether what is wanted differs from what runs.
     pub changed: bool,
-    /// How a new version earns its traffic.
-    pub gate: Gate,
+    /// How a new version earns its traffic; absent where that is not for us to say.
+    pub gate: Option<Gate>,
     /// What the swap does, in order; empty where nothing is done.
     pub actions: Vec<Action>,
     /// Whether requests are expected to fail.
@@ -178,8 +261,9 @@ pub struct PlanReport {
 
 /// Decides everything.
 pub fn build(input: &PlanInput) -> Planned {
-    let (plan, report) = match (&input.target, &input.observed) {
-        (Target::Vps(target), Observed::Vps(status)) => vps::build(input, target, status),
+    let (plan, report) = match &input.observed {
+        Observed::Vps(target, status) => vps::build(input, target, status),
+        Observed::Ecs(target, observed) => ecs::build(input, target, observed),
     };
     let lints = lint(&plan, &report);
     Planned { plan, report, lints }

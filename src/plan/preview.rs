@@ -1,9 +1,9 @@
 //! What can be told where there is no plan yet: the image is not built, or nobody may ask the agent.
 
-use super::Version;
 use super::image::BuildSpec;
+use super::{Place, Version};
 use crate::agent_api::ServiceStatus;
-use crate::domain::{AgentUrl, AppName, EnvName, GitSha, HttpUrl, ServiceName};
+use crate::domain::{AppName, EnvName, GitSha, HttpUrl, ServiceLabel};
 
 /// What a deployment would do, without what only a registry or an agent knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub struct Preview {
     /// The environment.
     pub environment: EnvName,
     /// The service.
-    pub service: ServiceName,
-    /// The agent's address.
-    pub agent: AgentUrl,
+    pub service: ServiceLabel,
+    /// Where it runs.
+    pub place: Place,
     /// Where its image would come from.
     pub image: Origin,
     /// What it would take the place of.

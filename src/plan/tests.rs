@@ -1,4 +1,4 @@
-//! Golden cases: `tests/plans/<case>/input.json` in, `plan.txt`, `plan.md` and `plan.json` out.
+//! Golden cases: `tests/plans/<case>/input.json`, and `tests/ecs-plans` for ECS, in; `plan.txt`, `plan.md`, `plan.json` out.
 //! `UPDATE_PLANS=1` writes the outputs; review their diff as the change of behaviour that it is.
 
 use std::fs;
@@ -7,9 +7,10 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde::Deserialize;
 
+use super::ecs::ScalingHold;
 use super::*;
 use crate::agent_api::Routing;
-use crate::config::VpsTarget;
+use crate::config::{BeforeDeploy, VpsTarget};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,19 +19,57 @@ struct Input {
     agent: String,
     want: Wanted,
     status: ServiceStatus,
+    #[serde(default)]
+    before_deploy: Option<Vec<String>>,
+}
+
+/// A case of ECS: the target as deploy.yml has it, and what was read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EcsInput {
+    environment: EnvName,
+    ecs: String,
+    #[serde(default)]
+    before_deploy: Option<String>,
+    want: Wanted,
+    observed: EcsObserved,
 }
 
 fn planned(text: &str) -> Planned {
     plan_of(serde_json::from_str(text).unwrap())
 }
 
+fn ecs_planned(text: &str) -> Planned {
+    ecs_plan_of(serde_json::from_str(text).unwrap())
+}
+
+fn ecs_plan_of(input: EcsInput) -> Planned {
+    let before = input.before_deploy.as_ref().map(|before| format!(", before_deploy: {before}")).unwrap_or_default();
+    let EcsInput { environment, ecs, .. } = &input;
+    let file = format!("app: shop\nenvironments:\n  {environment}: {{target: {{ecs: {ecs}}}{before}}}\n");
+    let config = crate::config::parse("deploy.yml", &file).unwrap_or_else(|problems| panic!("{problems}"));
+    let Target::Ecs(target) = config.environments[&input.environment].target.clone() else { panic!("{file}") };
+    build(&PlanInput {
+        app: config.app,
+        environment: input.environment,
+        want: input.want,
+        commit: None,
+        observed: Observed::Ecs(target, Box::new(input.observed)),
+        version: "0.1.0".to_owned(),
+    })
+}
+
 fn plan_of(input: Input) -> Planned {
+    let timeout = std::time::Duration::from_secs(600);
+    let before_deploy = input.before_deploy.map(|command| BeforeDeploy { command, timeout });
+    let (agent, service) = (input.agent.parse().unwrap(), input.status.service.clone());
+    let target = VpsTarget { agent, service, before_deploy };
     build(&PlanInput {
         app: input.status.app.clone(),
         environment: input.environment,
-        target: Target::Vps(VpsTarget { agent: input.agent.parse().unwrap(), service: input.status.service.clone() }),
         want: input.want,
-        observed: Observed::Vps(Box::new(input.status)),
+        commit: None,
+        observed: Observed::Vps(target, Box::new(input.status)),
         version: "0.1.0".to_owned(),
     })
 }
@@ -69,21 +108,30 @@ fn case(name: &str) -> Planned {
 
 #[test]
 fn golden_cases() {
+    golden("tests/plans", planned);
+}
+
+#[test]
+fn golden_cases_of_ecs() {
+    golden("tests/ecs-plans", ecs_planned);
+}
+
+fn golden(root: &str, planned: fn(&str) -> Planned) {
     let update = update_asked();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(root);
     let mut folders: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 20, "{} golden cases", folders.len());
     let mut wrong = Vec::new();
     for folder in folders {
         let text = fs::read_to_string(folder.join("input.json")).unwrap();
-        let planned = planned(&text);
-        assert_eq!(planned, self::planned(&text), "deterministic");
-        assert_eq!(planned.lints, [], "{}", folder.display());
+        let first = planned(&text);
+        assert_eq!(first, planned(&text), "deterministic");
+        assert_eq!(first.lints, [], "{}", folder.display());
         for (file, now) in [
-            ("plan.txt", render::text(&planned.report)),
-            ("plan.md", render::markdown(&planned.report)),
-            ("plan.json", render::json(&planned)),
+            ("plan.txt", render::text(&first.report)),
+            ("plan.md", render::markdown(&first.report)),
+            ("plan.json", render::json(&first)),
         ] {
             let path = folder.join(file);
             if update {
@@ -124,6 +172,21 @@ fn blocked_plans_are_not_executable_and_keep_their_reason() {
 }
 
 #[test]
+fn scaling_is_set_back_where_nothing_else_is_to_do_and_nobody_deploys() {
+    let held = |change: fn(&mut EcsInput)| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ecs-plans/nothing_to_do_but_setting_back");
+        let mut input: EcsInput =
+            serde_json::from_str(&fs::read_to_string(folder.join("input.json")).unwrap()).unwrap();
+        change(&mut input);
+        ecs_plan_of(input).plan.left_held.is_some()
+    };
+    assert!(held(|_| {}));
+    assert!(!held(|input| input.observed.scaling = ScalingHold::Nobody));
+    assert!(!held(|input| input.observed.code_deploy.active = vec!["d-1".to_owned()]), "it may be the holder's");
+    assert!(!held(|input| input.observed.running = None), "there is something to do");
+}
+
+#[test]
 fn lints_find_each_contradiction() {
     type Break = fn(&mut Planned);
     let swap_to = |planned: &mut Planned, a: Phase, b: Phase| {
@@ -131,7 +194,7 @@ fn lints_find_each_contradiction() {
         let (a, b) = (at(a), at(b));
         planned.report.actions.swap(a, b);
     };
-    let breaks: [(&str, Break); 7] = [
+    let breaks: [(&str, Break); 8] = [
         ("acts_though_blocked", |planned| {
             planned.report.blockers = vec![Blocker { code: "x".into(), message: "x".into(), hint: "x".into() }];
         }),
@@ -141,11 +204,16 @@ fn lints_find_each_contradiction() {
             planned.report.actions.clear();
         }),
         ("steps_and_lines_differ", |planned| planned.report.actions.clear()),
+        ("acts_and_sets_back", |planned| {
+            let name = || "web".parse().unwrap();
+            planned.plan.left_held =
+                Some(super::ecs::HeldScaling { cluster: name(), service: name(), key: "run".to_owned() });
+        }),
         ("no_expected_revision", |planned| {
-            let Step::AgentSwap(swap) = &mut planned.plan.steps[0];
+            let Step::AgentSwap(swap) = &mut planned.plan.steps[0] else { panic!("a swap") };
             swap.expected_revision.clear();
         }),
-        ("no_gate", |planned| planned.report.gate = Gate::None),
+        ("no_gate", |planned| planned.report.gate = Some(Gate::None)),
         ("switch_before_gate", |planned| planned.report.actions.retain(|action| action.phase != Phase::Gate)),
     ];
     for (code, change) in breaks {

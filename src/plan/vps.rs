@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Action, AgentSwap, Downtime, Mark, Plan, PlanInput, PlanReport, Step, Version};
-use crate::agent_api::{Blocker, Gate, Release, Replica, Route, Routing, ServiceStatus, Wanted};
-use crate::config::VpsTarget;
+use super::{Action, AgentSwap, Downtime, Mark, Place, Plan, PlanInput, PlanReport, Step, Version};
+use crate::agent_api::{BeforeDeploy, Blocker, Gate, Release, Replica, Route, Routing, ServiceStatus, Wanted};
+use crate::config::{self, VpsTarget};
 use crate::domain::{ImageRef, Repository, show_span};
 use crate::event::Phase;
 
@@ -16,25 +16,27 @@ pub(super) fn build(input: &PlanInput, target: &VpsTarget, status: &ServiceStatu
     let running = running(status);
     let wanted = wanted(&input.want, status);
     let changed = wanted.as_ref().is_some_and(|wanted| differs(wanted, status));
-    let blockers = if changed || wanted.is_none() { blockers(&input.want, status) } else { Vec::new() };
+    let before = target.before_deploy.as_ref().filter(|_| input.want != Wanted::Rollback);
+    let mut blockers = if changed || wanted.is_none() { blockers(&input.want, status) } else { Vec::new() };
+    blockers.extend(before.filter(|_| changed).and_then(|_| no_command(target, status)));
     let mut report = PlanReport {
         environment: input.environment.clone(),
         app: input.app.clone(),
-        service: target.service.clone(),
-        agent: target.agent.clone(),
+        service: (&target.service).into(),
+        place: Place::Agent(target.agent.clone()),
         running,
         wanted,
         rollback: input.want == Wanted::Rollback,
         changed,
-        gate: status.gate.clone(),
+        gate: Some(status.gate.clone()),
         actions: Vec::new(),
         downtime: Downtime { expected: false, why: "nothing is done".to_owned() },
         notes: Vec::new(),
         blockers,
     };
-    let mut plan = Plan { steps: Vec::new() };
+    let mut plan = Plan { steps: Vec::new(), left_held: None };
     if changed && report.blockers.is_empty() {
-        report.actions = actions(&report, status);
+        report.actions = actions(&report, status, before);
         report.downtime = downtime(status);
         plan.steps.push(Step::AgentSwap(Box::new(AgentSwap {
             url: target.agent.clone(),
@@ -42,6 +44,10 @@ pub(super) fn build(input: &PlanInput, target: &VpsTarget, status: &ServiceStatu
             service: target.service.clone(),
             want: input.want.clone(),
             expected_revision: status.revision.clone(),
+            before_deploy: before.map(|before| BeforeDeploy {
+                command: before.command.clone(),
+                timeout_ms: u64::try_from(before.timeout.as_millis()).unwrap_or(u64::MAX),
+            }),
         })));
     }
     report.notes = notes(input, &report, status);
@@ -142,6 +148,21 @@ fn blockers(want: &Wanted, status: &ServiceStatus) -> Vec<Blocker> {
     blockers
 }
 
+/// Why the command of a target is not run: an older agent would leave it out without a word.
+pub(super) fn no_command(target: &VpsTarget, status: &ServiceStatus) -> Option<Blocker> {
+    if target.before_deploy.is_none() || status.runs_before_deploy {
+        return None;
+    }
+    Some(Blocker {
+        code: "before_deploy_refused".to_owned(),
+        message: format!("the agent runs no command before a deployment of `{}`", status.service),
+        hint: format!(
+            "set `before_deploy: allowed` under `apps.{}.services.{}` in agent.yml on the host, and restart the agent; one of an older version has to be updated first",
+            status.app, status.service
+        ),
+    })
+}
+
 fn allowed(repository: &Repository, images: &[String]) -> bool {
     images.iter().any(|image| image.parse::<Repository>().is_ok_and(|allowed| allowed.same_as(repository)))
 }
@@ -161,7 +182,7 @@ fn changed_routes(status: &ServiceStatus) -> String {
     if next.is_empty() { String::new() } else { format!(", which becomes {}", routes(next)) }
 }
 
-fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
+fn actions(report: &PlanReport, status: &ServiceStatus, before: Option<&config::BeforeDeploy>) -> Vec<Action> {
     let old = count(status);
     let leftover = status.replicas.iter().fold(0_u64, |sum, _| sum + 1);
     let new = status.wanted_replicas;
@@ -179,6 +200,11 @@ fn actions(report: &PlanReport, status: &ServiceStatus) -> Vec<Action> {
     match (status.image_present, image) {
         (Some(true), _) | (_, None) => push(Mark::Same, Phase::Pull, "the image is on the host".to_owned()),
         (_, Some(image)) => push(Mark::Add, Phase::Pull, format!("fetch {image}")),
+    }
+    if let Some(before) = before {
+        let command = before.command.join(" ");
+        let text = format!("run `{command}` in a container of the new image; it must end with 0");
+        push(Mark::Same, Phase::BeforeDeploy, text);
     }
     let beside = if old == 0 { String::new() } else { format!(" beside {old} running") };
     push(Mark::Add, Phase::Create, format!("make {} of `{}`{beside}", containers(new), status.service));

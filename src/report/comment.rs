@@ -55,7 +55,8 @@ pub(super) fn is_of(comment: &str, run_url: &str) -> bool {
 pub(super) fn body(story: &Story, room: usize) -> String {
     let head = head(story);
     let foot = foot(story);
-    let mut lines: Vec<String> = story.containers.iter().flat_map(diagnosis).collect();
+    let mut lines: Vec<String> = story.findings.iter().map(|text| format!("{}<br>", markdown_prose(text))).collect();
+    lines.extend(story.containers.iter().flat_map(diagnosis));
     if story.build_failed() {
         lines.extend(story.build.iter().map(|line| format!("{}<br>", markdown_code(line))));
     }
@@ -130,7 +131,8 @@ fn headline(story: &Story) -> String {
         Verdict::Stranded => format!("🚨 Deployment to {environment} failed and was not undone: a person must look"),
         Verdict::Cancelled if story.plan_only => format!("⏹️ Plan for {environment} cancelled"),
         Verdict::Cancelled => format!("⏹️ Deployment to {environment} cancelled: the version from before serves"),
-        Verdict::LetGo => format!("{LET_GO}: the agent finishes the deployment to {environment}"),
+        Verdict::Superseded => format!("⏭️ Deployment to {environment} was superseded: another one took its place"),
+        Verdict::LetGo => format!("{LET_GO}: the deployment to {environment} goes on without it"),
         Verdict::Failed if story.plan_only && blocked(story) => format!("🚫 Plan for {environment}: blocked"),
         Verdict::Failed if story.plan_only => format!("❌ No plan for {environment}"),
         Verdict::Failed if blocked(story) => format!("🚫 Deployment to {environment} is blocked: nothing was changed"),
@@ -210,7 +212,7 @@ fn diagnosis(container: &ContainerReport) -> Vec<String> {
         first.push_str(&format!(", {}", markdown_prose(meaning)));
     }
     let mut lines = vec![format!("{first}<br>")];
-    lines.extend(container.error.iter().map(|error| format!("Docker says: {}<br>", markdown_code(error))));
+    lines.extend(container.error.iter().map(|error| format!("Reported: {}<br>", markdown_code(error))));
     lines.extend(container.log.iter().map(|line| format!("{}<br>", markdown_code(line))));
     lines
 }

@@ -31,6 +31,10 @@ pub fn lines(stamped: &Stamped) -> String {
         DeployEvent::Note { text } => line(format!("note: {text}")),
         DeployEvent::Switched => line("traffic goes to the new version".to_owned()),
         DeployEvent::Proven { release } => line(format!("proven: release {release} answers through the entry point")),
+        DeployEvent::Progress { weight, desired, running, failed, stage, left_s } => {
+            line(progress(*weight, (*running, *desired, *failed), stage, *left_s));
+        }
+        DeployEvent::Finding { text } => line(format!("why: {text}")),
         DeployEvent::Drained { open: 0, took_ms } => {
             line(format!("the old version is drained after {}", span(*took_ms)))
         }
@@ -56,6 +60,15 @@ pub fn last_line(conclusion: &Conclusion, environment: Option<&EnvName>) -> Stri
     format!("result: {}{environment}\n", conclusion.sentence())
 }
 
+/// `  10 % | 2 of 2 tasks run | AllowTraffic | 5 min 0 s left`
+fn progress(weight: Option<f64>, tasks: (u64, u64, u64), stage: &str, left_s: Option<u64>) -> String {
+    let (running, desired, failed) = tasks;
+    let weight = weight.map(|weight| format!("{weight:>4} % of the traffic | ")).unwrap_or_default();
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    let left = left_s.map(|left| format!(" | {} left", show_span(Duration::from_secs(left)))).unwrap_or_default();
+    format!("{weight}{running} of {desired} new tasks run{failed} | {stage}{left}")
+}
+
 fn span(milliseconds: u64) -> String {
     show_span(Duration::from_millis(milliseconds))
 }
@@ -72,7 +85,7 @@ fn diagnosis(container: &ContainerReport) -> Vec<String> {
         first.push_str(&format!(" ({meaning})"));
     }
     let mut all = vec![first];
-    all.extend(container.error.as_ref().map(|error| format!("  docker says: {error}")));
+    all.extend(container.error.as_ref().map(|error| format!("  reported: {error}")));
     if container.log.is_empty() {
         all.push("  it logged nothing".to_owned());
     } else {

@@ -8,6 +8,8 @@ use crate::event::{DeployEvent, Outcome, Phase, Stamped};
 pub struct Model {
     /// The agent's name for it.
     pub deployment: Option<DeploymentId>,
+    /// What is being deployed, as who carries it out took it on: by digest, where it has one.
+    pub accepted: Option<String>,
     /// Phases that ended well, in order, with their length in milliseconds.
     pub phases: Vec<(Phase, u64)>,
     /// The phase that began and has not ended.
@@ -31,7 +33,7 @@ impl Model {
     #[must_use]
     pub fn changed(&self) -> bool {
         match self.outcome {
-            Some(Outcome::Deployed | Outcome::Stranded | Outcome::Unknown) => true,
+            Some(Outcome::Deployed | Outcome::Stranded | Outcome::Superseded | Outcome::Unknown) => true,
             Some(Outcome::Unchanged | Outcome::RolledBack | Outcome::Cancelled) => false,
             None => self.switched,
         }
@@ -40,7 +42,10 @@ impl Model {
     /// Takes one more event in.
     pub fn apply(&mut self, stamped: &Stamped) {
         match &stamped.event {
-            DeployEvent::Accepted { deployment, .. } => self.deployment = Some(deployment.clone()),
+            DeployEvent::Accepted { deployment, image, .. } => {
+                self.deployment = Some(deployment.clone());
+                self.accepted = Some(image.clone());
+            }
             DeployEvent::PhaseStarted { phase } => self.current = Some(*phase),
             DeployEvent::PhaseFinished { phase, took_ms } => {
                 self.current = self.current.filter(|current| current != phase);
@@ -59,6 +64,8 @@ impl Model {
             | DeployEvent::Built { .. }
             | DeployEvent::Pushed { .. }
             | DeployEvent::Problem { .. }
+            | DeployEvent::Progress { .. }
+            | DeployEvent::Finding { .. }
             | DeployEvent::Drained { .. }
             | DeployEvent::Diagnosis { .. }
             | DeployEvent::Unknown => {}

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::story::{Ended, Story};
 use super::{Ending, Files, outputs, summary};
 use crate::clients::github::{GitHub, GitHubError, Owner, Trouble};
-use crate::domain::{GitSha, HttpUrl, PrNumber, ServiceName};
+use crate::domain::{GitSha, HttpUrl, PrNumber, ServiceLabel};
 use crate::event::Stamped;
 use crate::plan::PlanReport;
 use crate::plan::preview::Preview;
@@ -58,7 +58,7 @@ pub struct Run {
     /// Its attempt, from 1.
     pub attempt: u32,
     /// The service that it deploys.
-    pub service: ServiceName,
+    pub service: ServiceLabel,
     /// Where the comment goes.
     pub comment: CommentOn,
 }

@@ -70,6 +70,9 @@ pub fn status(environment: &EnvName, status: &ServiceStatus) -> String {
         line(format!("  blocker  {}: {}", blocker.code, blocker.message));
         line(format!("    hint: {}", blocker.hint));
     }
+    for name in &status.retiring {
+        line(format!("  leaving  `{name}`: use no compose command until it is gone"));
+    }
     if let Some(holder) = &status.holder {
         line(format!("  running  {}; use no compose command until it ended", holder.told()));
     }

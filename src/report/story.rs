@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 
 use super::{Ending, Model};
-use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason, ServiceName};
+use crate::domain::{AppName, EnvName, GitSha, HttpUrl, Reason, ServiceLabel};
 use crate::event::{ContainerReport, DeployEvent, Outcome, Stamped};
 use crate::failure::{Failure, Kind};
 use crate::plan::PlanReport;
@@ -21,7 +21,7 @@ pub struct Story {
     /// Where to.
     pub environment: EnvName,
     /// Which service of it.
-    pub service: ServiceName,
+    pub service: ServiceLabel,
     /// What is deployed.
     pub commit: GitSha,
     /// The run's page.
@@ -38,6 +38,8 @@ pub struct Story {
     pub model: Model,
     /// What containers that failed looked like.
     pub containers: Vec<ContainerReport>,
+    /// What else is known of why it failed.
+    pub findings: Vec<String>,
     /// The last lines of the build.
     pub build: VecDeque<String>,
     /// The end, once it is reached.
@@ -83,7 +85,9 @@ pub(super) enum Verdict {
     Stranded,
     /// Given up before the switch.
     Cancelled,
-    /// The run was cancelled, the agent goes on.
+    /// Somebody else's deployment took its place.
+    Superseded,
+    /// The run was cancelled, the deployment goes on.
     LetGo,
     /// It failed before the agent took it on.
     Failed,
@@ -94,7 +98,7 @@ pub(super) enum Verdict {
 impl Story {
     /// Before anything happened.
     #[must_use]
-    pub fn new(app: AppName, environment: EnvName, service: ServiceName, commit: GitSha, run_url: String) -> Self {
+    pub fn new(app: AppName, environment: EnvName, service: ServiceLabel, commit: GitSha, run_url: String) -> Self {
         Self {
             app,
             environment,
@@ -107,6 +111,7 @@ impl Story {
             plan: None,
             model: Model::default(),
             containers: Vec::new(),
+            findings: Vec::new(),
             build: VecDeque::new(),
             ended: None,
         }
@@ -133,6 +138,7 @@ impl Story {
         self.model.apply(stamped);
         match &stamped.event {
             DeployEvent::Diagnosis { container } => self.containers.push(container.clone()),
+            DeployEvent::Finding { text } => self.findings.push(text.clone()),
             DeployEvent::BuildLine { text } => {
                 if self.build.len() == BUILD_LINES {
                     self.build.pop_front();
@@ -155,6 +161,7 @@ impl Story {
             (Some(Outcome::Stranded | Outcome::Unknown), _) => Verdict::Stranded,
             (Some(Outcome::RolledBack), _) => Verdict::RolledBack,
             (Some(Outcome::Cancelled), _) => Verdict::Cancelled,
+            (Some(Outcome::Superseded), _) => Verdict::Superseded,
             (Some(Outcome::Deployed), None) => Verdict::Deployed,
             (Some(Outcome::Unchanged), None) => Verdict::NothingToDo,
             // It may have been handed over: nobody heard the answer.

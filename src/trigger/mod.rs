@@ -16,7 +16,7 @@ pub use inputs::{INPUTS, ImageInput, Input, Inputs, Verb, login_masks, masks, re
 
 use crate::agent_api::Wanted;
 use crate::cli::{Command, Format, PlanFormat, RunArgs};
-use crate::domain::{EnvName, IdempotencyKey};
+use crate::domain::{EnvName, IdempotencyKey, TokenRepo};
 
 /// What a run is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,20 @@ pub enum Trigger {
         environment: EnvName,
         /// How to print it.
         format: Format,
+    },
+    /// Answer a deployment that waits for somebody's word.
+    Approve {
+        /// Where.
+        environment: EnvName,
+        /// Go back instead of on.
+        reject: bool,
+    },
+    /// Print what a role that deploys has to be allowed.
+    IamPolicy {
+        /// Where.
+        environment: EnvName,
+        /// Whose runs deploy.
+        repository: TokenRepo,
     },
     /// Check configuration and reachability.
     Verify {
@@ -94,6 +108,12 @@ impl Trigger {
             }
             Command::Verify { environment, offline, .. } => {
                 Self::Verify { environment: environment.clone(), offline: *offline }
+            }
+            Command::Approve { place, reject } => {
+                Self::Approve { environment: place.environment.clone(), reject: *reject }
+            }
+            Command::IamPolicy { place, repository } => {
+                Self::IamPolicy { environment: place.environment.clone(), repository: repository.clone() }
             }
             Command::Agent(_) => return None,
         })

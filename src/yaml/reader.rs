@@ -30,6 +30,14 @@ pub struct Fields<'t> {
     refused: bool,
     at: Span,
     path: String,
+    same: Same,
+}
+
+/// Whether two names are of one key.
+type Same = fn(&str, &str) -> bool;
+
+fn exactly(written: &str, known: &str) -> bool {
+    written == known
 }
 
 /// Reads `text` and hands its top to `read`, which returns a value or has reported why not.
@@ -133,16 +141,28 @@ impl<'t> Cursor<'t> {
 
     /// A mapping with the keys `known`. Keys of `later` are refused with a sentence of their own, others as unknown.
     pub fn fields(&self, known: &[&str], later: &[&str], report: &mut Report) -> Option<Fields<'t>> {
+        self.fields_by(exactly, known, later, report)
+    }
+
+    /// As [`Cursor::fields`], for a file of somebody else's whose reader takes a key in upper or lower case.
+    pub fn fields_in_any_case(&self, known: &[&str], report: &mut Report) -> Option<Fields<'t>> {
+        self.fields_by(str::eq_ignore_ascii_case, known, &[], report)
+    }
+
+    fn fields_by(&self, same: Same, known: &[&str], later: &[&str], report: &mut Report) -> Option<Fields<'t>> {
         let Value::Map(entries) = &self.node.value else {
             self.expected(&format!("a mapping (`key: value` lines) with the keys {}", quoted(known)), report);
             return None;
         };
-        let mut fields = Vec::new();
+        let mut fields: Vec<(&str, Cursor<'_>)> = Vec::new();
         let mut meant = Vec::new();
         let mut refused = false;
         for Entry { key, key_at, node } in entries {
             let child = self.child(key, *key_at, node);
-            if known.contains(&key.as_str()) {
+            if fields.iter().any(|(before, _)| same(before, key)) {
+                let hint = Some("remove one of the two".to_owned());
+                report.push(*key_at, format!("{} is given twice, in upper and in lower case", child.name()), hint);
+            } else if known.iter().any(|known| same(key, known)) {
                 fields.push((key.as_str(), child));
             } else if later.contains(&key.as_str()) {
                 let message = format!("{} is not supported by this version; remove it", child.name());
@@ -158,14 +178,15 @@ impl<'t> Cursor<'t> {
                 meant.extend(near.map(str::to_owned));
             }
         }
-        Some(Fields { entries: fields, meant, refused, at: self.key_at, path: self.path.clone() })
+        Some(Fields { entries: fields, meant, refused, at: self.key_at, path: self.path.clone(), same })
     }
 
     /// As [`Cursor::fields`], where nothing after the key means a mapping without entries.
     pub fn fields_or_nothing(&self, known: &[&str], later: &[&str], report: &mut Report) -> Option<Fields<'t>> {
         if matches!(self.node.value, Value::Nothing) {
             let (at, path) = (self.key_at, self.path.clone());
-            return Some(Fields { entries: Vec::new(), meant: Vec::new(), refused: false, at, path });
+            let (entries, meant) = (Vec::new(), Vec::new());
+            return Some(Fields { entries, meant, refused: false, at, path, same: exactly });
         }
         self.fields(known, later, report)
     }
@@ -204,6 +225,18 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// A text, which may be empty, or nothing at all.
+    pub fn text_or_nothing(&self, report: &mut Report) -> Option<Option<&'t str>> {
+        match &self.node.value {
+            Value::Text(text) => Some(Some(text)),
+            Value::Nothing => Some(None),
+            _ => {
+                self.expected("a text or nothing", report);
+                None
+            }
+        }
+    }
+
     /// A text that `read` accepts.
     pub fn parse_with<T, E: Display>(&self, report: &mut Report, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         match read(self.text(report)?) {
@@ -225,7 +258,7 @@ impl<'t> Fields<'t> {
     /// The value of a key, if it is there.
     #[must_use]
     pub fn optional(&self, key: &str) -> Option<&Cursor<'t>> {
-        self.entries.iter().find(|(name, _)| *name == key).map(|(_, cursor)| cursor)
+        self.entries.iter().find(|(name, _)| (self.same)(name, key)).map(|(_, cursor)| cursor)
     }
 
     /// The value of a key; that it is missing is a problem.
@@ -256,7 +289,7 @@ fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
         return None;
     }
     let written = key.to_lowercase().replace('-', "_");
-    let distance = |candidate: &'k str| (strsim::damerau_levenshtein(&written, candidate), candidate);
+    let distance = |candidate: &'k str| (strsim::damerau_levenshtein(&written, &candidate.to_lowercase()), candidate);
     let (near, candidate) = known.iter().map(|candidate| distance(candidate)).min()?;
     (near <= (length / 3).max(1)).then_some(candidate)
 }

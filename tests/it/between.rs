@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::stage::Stage;
+use kit::bed::{AppImage, ComposeFile};
+
+use crate::stage::{Setting, Stage, web};
 
 /// How soon after a container is healthy the route must have followed.
 const FOLLOWS: Duration = Duration::from_secs(2);
@@ -37,6 +39,24 @@ fn a_plain_up_after_a_deployment_recreates_nothing() {
     stage.bed.project.up().expect("up");
     assert_eq!(stage.ids("web"), before);
     assert_eq!(stage.state()["drift"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn the_stop_of_the_old_version_delays_nobody() {
+    // It would be waited for for ten minutes.
+    let compose = |image: &str| ComposeFile::of(web(image).with("stop_grace_period: 10m"));
+    let first = AppImage::version("v1").mode("ignore-term");
+    let stage = Stage::set(Setting { first, ..Setting::default() }.compose(compose));
+    let [old] = stage.ids("web").try_into().expect("one container");
+    stage.deploy(&stage.version("v2")).expect(0);
+    assert!(stage.ids("web").contains(&old), "the old one is still on its way out");
+    let told = stage.run(&["status", "production"]).expect(0).shown();
+    let leaving = |line: &str| line.contains("leaving") && line.contains("use no compose command");
+    assert_eq!(told.lines().filter(|line| leaving(line)).count(), 1, "{told}");
+    stage.bed.machine.docker(&["kill", &old]).expect("kills");
+    stage.wait("the old container to be gone", || stage.ids("web").len() == 1);
+    stage.wait("nobody to be leaving", || stage.state()["retiring"].is_null());
+    stage.assert_serves("v2");
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! Two callers at once, and one caller twice.
+//! Two callers at once, one caller twice, and a caller that dies.
 
 use std::process::Stdio;
 
+use deploy_action::signing::AgentKey;
+use kit::bed::AppImage;
+use serde_json::json;
+
+use crate::request::Request;
 use crate::stage::{Setting, Stage};
 
 #[test]
@@ -18,6 +23,40 @@ fn of_two_at_once_one_wins_and_the_other_is_told_who_holds_it() {
     let output = first.wait_with_output().expect("ends");
     assert!(output.status.success());
     stage.assert_serves("v2");
+}
+
+/// What it holds ends by the agent's clock, whoever is gone; who comes after it has a higher fence, and what was planned
+/// before that is refused.
+#[test]
+fn a_holder_that_died_is_followed_by_a_higher_fence_and_an_old_plan_is_refused() {
+    let mut stage = Stage::set(Setting::service(|service| service.gate_timeout = "8s".to_owned()));
+    let (slow, v3) = (stage.push(&AppImage::version("v2").env("BOOT_MS", "100000")), stage.version("v3"));
+    let planned = stage.state()["revision"].as_str().expect("a revision").to_owned();
+    let first = stage.bed.command(&["deploy", "production", "--image", &slow, "--format", "json"]).expect("a command");
+    let mut first = { first }.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    stage.wait("the first to hold the application", || stage.state()["holder"].is_object());
+    first.kill().expect("it runs");
+    first.wait().expect("it is dead");
+    let holder = stage.state()["holder"].clone();
+    assert_eq!(holder["fence"], 1, "{holder}");
+    assert_eq!(stage.deploy(&v3).expect(12).reason(), "busy");
+
+    stage.wait("the agent to go back by itself", || stage.state()["holder"].is_null());
+    let second = stage.deploy(&v3).expect(0);
+    assert_eq!(second.events("accepted")[0]["fence"], 2, "{}", second.shown());
+    let agent = stage.bed.agent().expect("an agent");
+    let (to, key) = (agent.address(), AgentKey::parse(agent.key()).expect("a key"));
+    let late = json!({
+        "api": 1,
+        "idempotency_key": "planned-before",
+        "want": {"image": stage.v1},
+        "expected_revision": planned,
+    });
+    let path = format!("/v1/apps/{}/services/web/deployments", stage.bed.name());
+    let (status, body) = Request::post(&path, &late.to_string()).signed(&key).send(to);
+    assert_eq!(status, 409, "{body}");
+    assert!(body.contains("changed_underneath"), "{body}");
+    stage.assert_serves("v3");
 }
 
 #[test]

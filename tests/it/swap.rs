@@ -1,9 +1,14 @@
 //! What a swap makes of a service. How it does under load is in `swaps`.
 
-use kit::bed::{AppImage, ComposeFile, ComposeService};
+use std::time::{Duration, Instant};
+
+use kit::bed::{AppImage, BedOptions, ComposeFile, ComposeService, EngineOptions};
 
 use crate::stage::{Setting, Stage, web};
 use crate::swaps::UnderLoad;
+
+/// Longest way back without a network.
+const OFFLINE: Duration = Duration::from_secs(30);
 
 #[test]
 fn rollback_needs_no_registry() {
@@ -15,6 +20,22 @@ fn rollback_needs_no_registry() {
         stage.bed.registry.delete("hello", digest).expect("deletes");
     }
     stage.rollback().expect(0);
+    stage.assert_serves("v1");
+}
+
+/// Within the time that the product promises for it.
+#[test]
+fn rollback_needs_no_network() {
+    let bed = BedOptions { engine: Some(EngineOptions::default()), ..Setting::default().bed };
+    let stage = Stage::set(Setting { bed, ..Setting::default() });
+    stage.deploy(&stage.version("v2")).expect(0);
+    // An engine of its own has a network without a way out: what else there is to reach is the registry.
+    let routes = std::fs::read_to_string("/proc/thread-self/net/route").expect("the kernel tells");
+    assert!(routes.lines().all(|line| line.split_whitespace().nth(1) != Some("00000000")), "{routes}");
+    stage.bed.registry.signal("KILL").expect("it runs");
+    let begun = Instant::now();
+    stage.rollback().expect(0);
+    assert!(begun.elapsed() <= OFFLINE, "{:?}", begun.elapsed());
     stage.assert_serves("v1");
 }
 

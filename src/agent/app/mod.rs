@@ -38,6 +38,24 @@ pub enum OpenError {
     State(#[from] StateError),
 }
 
+impl OpenError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::State(StateError::Newer { .. }) | Self::Journal(JournalError::Newer { .. }) => {
+                "install the agent of the version that wrote it"
+            }
+            Self::State(StateError::Format { .. }) | Self::Journal(JournalError::Headless { .. }) => {
+                "move the file aside to start without it"
+            }
+            Self::State(StateError::Io { .. }) | Self::Journal(JournalError::Io { .. }) => {
+                "free space in `state_dir`, and let the agent read and write it"
+            }
+        }
+    }
+}
+
 /// A deployment in progress.
 #[derive(Debug, Clone)]
 struct Running {
@@ -131,7 +149,7 @@ fn phase_and_time(events: &EventLog) -> Option<(Phase, Timestamp)> {
 fn until(site: &Site, running: &Running) -> Option<Timestamp> {
     let config = site.service(&running.accepted.service).cloned().unwrap_or_default();
     let seen = phase_and_time(&running.events);
-    let lasts = left(seen.map(|(phase, _)| phase), &config, running.accepted.replicas);
+    let lasts = left(seen.map(|(phase, _)| phase), &config, &running.accepted);
     // Before its first phase it waits for containers of the deployment before; after a restart of the agent, for Traefik.
     let (from, waits) = match seen {
         Some((_, at)) if at >= running.launched => (at, Duration::ZERO),

@@ -4,14 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
-use crate::agent::swap::{Done, Job, Left, drained};
+use crate::agent::swap::{Done, Job, Left, Routes, drained};
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
@@ -25,8 +24,8 @@ const RARELY: Duration = Duration::from_secs(60);
 
 impl App {
     /// Takes the end of a swap into the state, lets go of the application, and only then tells everyone.
-    pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog, routes: Option<OwnedMutexGuard<()>>) {
-        let Done { mut journal, job, ended, drain_until } = done;
+    pub(super) async fn settle(self: &Arc<Self>, done: Done, events: &EventLog) {
+        let Done { mut journal, job, ended, drain_until, routes } = done;
         let service = job.accepted.service.clone();
         let mut inner = self.inner.lock().await;
         let releases = self.site.service(&service).map_or(DEFAULT_KEEP_RELEASES, |config| config.keep_releases);
@@ -86,7 +85,8 @@ impl App {
                 (Some(journal), Some(ended)) => {
                     drop(inner);
                     let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
-                    self.settle(Done { journal, job, ended, drain_until: None }, &events, None).await;
+                    let routes = Routes::of(&self.routes, None);
+                    self.settle(Done { journal, job, ended, drain_until: None, routes }, &events).await;
                 }
                 (Some(journal), None) => self.launch(&mut inner, job, journal, None, None),
                 (None, _) => {}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,10 +12,10 @@ use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState, fence};
-use crate::agent::swap::{CancelGate, Job, Planned, Swap, members};
-use crate::agent_api::{ApiError, DeployRequest, Deployment, Release, Wanted};
+use crate::agent::swap::{CancelGate, Job, Planned, Routes, Swap, members};
+use crate::agent_api::{ApiError, BeforeDeploy, DeployRequest, Deployment, Release, Wanted};
 use crate::clients::docker::{DockerError, RegistryLogin};
-use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName, hex};
+use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName, hex, is_command};
 use crate::event::DeployEvent;
 use crate::signing::fresh_nonce;
 
@@ -56,6 +57,9 @@ impl App {
                 ),
             ));
         }
+        if let Some(before) = &request.before_deploy {
+            self.may_run(service, &request.want, before)?;
+        }
         let state = inner.state.service(service);
         let stamp = self.site.compose.stamp();
         let facts = Box::pin(Facts::gather(&self.site, service, &state)).await.map_err(unreadable)?;
@@ -93,6 +97,7 @@ impl App {
             requested_by: crate::domain::one_line(&request.requested_by, 100),
             at: Timestamp::now(),
             replicas,
+            before_deploy: request.before_deploy,
             old: members(&facts.containers),
             serving: members(facts.running()),
             fence: inner.state.next_fence(),
@@ -115,6 +120,24 @@ impl App {
         let planned = Planned { facts, stamp };
         self.launch(&mut inner, Job::new(accepted), journal, login, Some(planned));
         Ok(answer)
+    }
+
+    /// A command in the application's own image is more than an image: who holds a key could run any program of it. So
+    /// the host has to allow it.
+    fn may_run(&self, service: &ServiceName, want: &Wanted, before: &BeforeDeploy) -> Result<(), ApiError> {
+        if !self.site.service(service).is_some_and(|config| config.before_deploy) {
+            let app = &self.site.app;
+            return Err(refusal(
+                Reason::Blocked,
+                format!("no command runs before a deployment of `{service}` here (before_deploy_refused)"),
+                format!("set `before_deploy: allowed` under `apps.{app}.services.{service}` in agent.yml on the host"),
+            ));
+        }
+        if *want == Wanted::Rollback || !is_command(&before.command, Duration::from_millis(before.timeout_ms)) {
+            let hint = "send 1 to 64 words of 8 KiB in all, a time of at most six hours, and none for a rollback";
+            return Err(refusal(Reason::BadRequest, "`before_deploy` is not a command that can be run", hint));
+        }
+        Ok(())
     }
 
     /// Journals the beginning. A journal that still holds the deployment before, because its end could not be stored
@@ -207,7 +230,7 @@ impl App {
         // One that was taken out of agent.yml leaves the override too, or `docker compose up` would make it for ever.
         let managed = inner.state.services.iter().filter(|(name, _)| self.site.service(name).is_some());
         let images = managed.filter_map(|(name, state)| Some((name.clone(), state.override_image.clone()?)));
-        let swap = Swap {
+        let mut swap = Swap {
             site: self.site.clone(),
             // A service that was taken out of agent.yml in the middle of its swap is brought to its end with the defaults.
             config: self.site.service(&service).cloned().unwrap_or_default(),
@@ -223,15 +246,12 @@ impl App {
             proof: None,
             rehearsal: None,
             drain_until: None,
+            // Taken here where they are free, so that after a start nobody comes in between.
+            routes: Routes::of(&self.routes, self.routes.clone().try_lock_owned().ok()),
         };
         let app = self.clone();
-        // Taken here where it is free, so that after a start nobody comes in between.
-        let routes = self.routes.clone().try_lock_owned().ok();
         self.tasks.spawn(async move {
-            let routes = match routes {
-                Some(routes) => routes,
-                None => app.routes.clone().lock_owned().await,
-            };
+            swap.routes.take().await;
             if !swap.state.retiring.is_empty() {
                 let text = "waiting for the old containers of the deployment before to finish their requests and end";
                 swap.events.emit(DeployEvent::Note { text: text.to_owned() });
@@ -246,7 +266,7 @@ impl App {
             let images = app.site.images.clone().read_owned().await;
             let done = swap.run().await;
             drop(images);
-            app.settle(done, &events, Some(routes)).await;
+            app.settle(done, &events).await;
         });
     }
 }
@@ -259,7 +279,8 @@ fn replayed(
     request: &DeployRequest,
 ) -> Result<Option<Deployment>, ApiError> {
     let same = |accepted: &Accepted| {
-        if accepted.service == *service && accepted.want == request.want {
+        let asked = (service, &request.want, &request.before_deploy);
+        if (&accepted.service, &accepted.want, &accepted.before_deploy) == asked {
             return Ok(());
         }
         Err(refusal(

@@ -12,6 +12,9 @@ use super::{ComposeEnv, ComposeError, LIMIT, MAX_OUTPUT};
 use crate::agent::store::Lock;
 use crate::domain::one_line;
 
+/// Longest call that is repeated in a message, in characters.
+const SHOWN: usize = 200;
+
 /// Runs it with these arguments and gives what it printed.
 pub(super) async fn run(
     env: &ComposeEnv,
@@ -21,8 +24,9 @@ pub(super) async fn run(
 ) -> Result<String, ComposeError> {
     let verb = |arguments: &[OsString]| {
         let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let at = words.iter().position(|word| ["config", "create", "version"].contains(&word.as_str())).unwrap_or(0);
-        words[at..].join(" ")
+        let at =
+            words.iter().position(|word| ["config", "create", "run", "version"].contains(&word.as_str())).unwrap_or(0);
+        one_line(&words[at..].join(" "), SHOWN)
     };
     let call = verb(&arguments);
     let (program, first) = program(&env.0);

@@ -175,12 +175,52 @@ impl Compose {
         self.call(With::Candidate, &call, Some(lock)).await.map(drop)
     }
 
+    /// Starts one more container of the service with another command, with the candidate override; `name` is its own. For
+    /// compose it is none of the service's containers, and it is not called by the service's name.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; the container may exist then.
+    pub async fn run_once(
+        &self,
+        service: &ServiceName,
+        name: &str,
+        command: &[String],
+        lock: &Lock,
+    ) -> Result<(), ComposeError> {
+        // Whatever its labels say: no request is for it.
+        let unrouted = ["--label", "traefik.enable=false"];
+        // Nobody types anything: a command that asks reads the end of its input.
+        let call = ["run", "--detach", "--no-deps", "--no-TTY", "--interactive=false", "--name", name];
+        let words = command.iter().map(String::as_str);
+        let call: Vec<&str> = call.into_iter().chain(unrouted).chain([service.as_str()]).chain(words).collect();
+        self.call(With::Candidate, &call, Some(lock)).await.map(drop)
+    }
+
     /// Writes the candidate: images by service, nothing else.
     ///
     /// # Errors
     /// [`ComposeError::Write`].
     pub fn write_candidate(&self, images: &BTreeMap<ServiceName, String>) -> Result<(), ComposeError> {
         self.write(&self.candidate(), images)
+    }
+
+    /// Writes the candidate for [`Compose::run_once`]: the service's image as it is on this host, whatever the compose file
+    /// says of fetching or building it, and a host name that nobody calls it by.
+    ///
+    /// # Errors
+    /// [`ComposeError::Write`].
+    pub fn write_once(
+        &self,
+        images: &BTreeMap<ServiceName, String>,
+        service: &ServiceName,
+        hostname: &str,
+    ) -> Result<(), ComposeError> {
+        let mut all = overrides(images);
+        if let Some(one) = all.get_mut(service.as_str()) {
+            one["pull_policy"] = "never".into();
+            one["hostname"] = hostname.into();
+        }
+        self.write_text(&self.candidate(), &override_text(&all))
     }
 
     /// Writes the live override.
@@ -217,7 +257,11 @@ impl Compose {
     }
 
     fn write(&self, path: &Path, images: &BTreeMap<ServiceName, String>) -> Result<(), ComposeError> {
-        write_atomic(path, &self.staging(), override_text(images).as_bytes(), 0o644)
+        self.write_text(path, &override_text(&overrides(images)))
+    }
+
+    fn write_text(&self, path: &Path, text: &str) -> Result<(), ComposeError> {
+        write_atomic(path, &self.staging(), text.as_bytes(), 0o644)
             .map_err(|source| ComposeError::Write { path: path.to_owned(), source })
     }
 
@@ -243,10 +287,13 @@ impl Compose {
     }
 }
 
+/// What is said of each service: its image.
+fn overrides(images: &BTreeMap<ServiceName, String>) -> serde_json::Map<String, Value> {
+    images.iter().map(|(service, image)| (service.to_string(), serde_json::json!({ "image": image }))).collect()
+}
+
 /// The override file's text: JSON, which is YAML too.
-fn override_text(images: &BTreeMap<ServiceName, String>) -> String {
-    let services: serde_json::Map<String, Value> =
-        images.iter().map(|(service, image)| (service.to_string(), serde_json::json!({ "image": image }))).collect();
+fn override_text(services: &serde_json::Map<String, Value>) -> String {
     let body = serde_json::to_string_pretty(&serde_json::json!({ "services": services })).unwrap_or_default();
     format!("# Written by the deploy agent: the images that were proven. Do not edit.\n{body}\n")
 }
@@ -259,7 +306,12 @@ mod tests {
     fn the_override_holds_images_only() {
         let images = BTreeMap::from([("web".parse().expect("a name"), "r/web@sha256:1".to_owned())]);
         assert_eq!(
-            override_text(&images).lines().skip(1).collect::<String>().split_whitespace().collect::<String>(),
+            override_text(&overrides(&images))
+                .lines()
+                .skip(1)
+                .collect::<String>()
+                .split_whitespace()
+                .collect::<String>(),
             r#"{"services":{"web":{"image":"r/web@sha256:1"}}}"#
         );
     }

@@ -101,6 +101,7 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         "max_5xx",
         "pull_timeout",
         "keep_releases",
+        "before_deploy",
         "overlap",
     ];
     let fields = entry.fields_or_nothing(KEYS, &[], report)?;
@@ -131,16 +132,8 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         Some(entry) => entry.parse_with(report, value::keep_releases),
         None => Some(DEFAULT_KEEP_RELEASES),
     };
-    let overlap = fields.optional("overlap").is_some_and(|entry| {
-        let allowed = |text: &str| match text {
-            "allowed" => Ok(true),
-            other => Err(format!(
-                "`{}` means nothing here: write `allowed`, or remove the key",
-                other.chars().take(40).collect::<String>()
-            )),
-        };
-        entry.parse_with(report, allowed).unwrap_or(false)
-    });
+    let before_deploy = allowed(&fields, "before_deploy", report);
+    let overlap = allowed(&fields, "overlap", report);
     Some(ServiceConfig {
         probe,
         proof,
@@ -150,8 +143,21 @@ fn service(entry: &Cursor<'_>, traefik: bool, report: &mut Report) -> Option<Ser
         max_5xx: max_5xx?,
         pull_timeout: pull_timeout?,
         keep_releases: keep_releases?,
+        before_deploy,
         overlap,
     })
+}
+
+/// Whether a key says `allowed`, which is all that it may say.
+fn allowed(fields: &Fields<'_>, key: &str, report: &mut Report) -> bool {
+    let allowed = |text: &str| match text {
+        "allowed" => Ok(true),
+        other => Err(format!(
+            "`{}` means nothing here: write `allowed`, or remove the key",
+            other.chars().take(40).collect::<String>()
+        )),
+    };
+    fields.optional(key).is_some_and(|entry| entry.parse_with(report, allowed).unwrap_or(false))
 }
 
 fn span(fields: &Fields<'_>, key: &str, default: Duration, report: &mut Report) -> Option<Duration> {

@@ -121,6 +121,8 @@ pub struct ServiceConfig {
     /// How many releases keep their images on the host, the running one included; 2 or more. Default
     /// [`DEFAULT_KEEP_RELEASES`].
     pub keep_releases: usize,
+    /// `before_deploy: allowed`: a deployment may name a command that runs in the new image before it.
+    pub before_deploy: bool,
     /// `overlap: allowed`: two versions may share a read-write volume for the length of a swap.
     pub overlap: bool,
 }
@@ -136,6 +138,7 @@ impl Default for ServiceConfig {
             max_5xx: DEFAULT_MAX_5XX,
             pull_timeout: DEFAULT_PULL_TIMEOUT,
             keep_releases: DEFAULT_KEEP_RELEASES,
+            before_deploy: false,
             overlap: false,
         }
     }

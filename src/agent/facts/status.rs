@@ -79,11 +79,13 @@ pub async fn status(
         images: site.config.images.iter().map(ToString::to_string).collect(),
         config_changed: config_changed(facts),
         dependents: facts.dependents.clone(),
+        runs_before_deploy: config.is_some_and(|config| config.before_deploy),
         verify_for_ms: millis(config.map(|config| config.verify_for)),
         drain_timeout_ms: millis(config.map(|config| config.drain_timeout)),
         image_present: None,
         blockers: blockers(site, service, facts),
         drift: drift(site, service, state, facts, &replicas),
+        retiring: state.retiring.iter().map(|member| member.name.clone()).collect(),
         holder: None,
         replicas,
     })

@@ -27,15 +27,23 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
+    /// Only the agent that wrote it knows which deployment it is about.
+    #[error("the journal {path} was begun by a newer agent")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// What a journal holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// Its records, in order; those that are damaged are left out.
+    /// Its records, in order; those that are damaged or not known are left out.
     pub records: Vec<Record>,
     /// True where some are: then more was done than the records say.
     pub damaged: bool,
+    /// True where all of these are as a newer agent wrote them.
+    pub newer: bool,
 }
 
 impl Found {
@@ -75,9 +83,13 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(io("read")(error)),
         };
-        let Parsed { found, lines, good } = parse(&bytes);
+        let Parsed { found, lines, good, begun_by_newer } = parse(&bytes);
+        if begun_by_newer {
+            return Err(JournalError::Newer { path });
+        }
         if found.damaged {
-            tracing::error!(path = %path.display(), "the journal is damaged; a copy is kept aside as journal.damaged");
+            let what = if found.newer { "has records of a newer agent" } else { "is damaged" };
+            tracing::error!(path = %path.display(), "the journal {what}; a copy is kept aside as journal.damaged");
             fs::write(folder.join("journal.damaged"), &bytes).map_err(io("written"))?;
             if !matches!(found.records.first(), Some(Record::Accepted { .. })) {
                 return Err(JournalError::Headless { path });
@@ -87,6 +99,25 @@ impl Journal {
         file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
         Ok((Self { path, file, seq: lines, good: good as u64, torn: false }, found))
+    }
+
+    /// Whether [`Journal::open`] would take the journal in `folder`; changes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(folder: &Path) -> Result<(), JournalError> {
+        let path = folder.join("journal");
+        let parsed = match fs::read(&path) {
+            Ok(bytes) => parse(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(JournalError::Io { path, what: "read", source }),
+        };
+        match parsed.found.records.first() {
+            _ if parsed.begun_by_newer => Err(JournalError::Newer { path }),
+            Some(Record::Accepted { .. }) => Ok(()),
+            _ if parsed.found.damaged => Err(JournalError::Headless { path }),
+            _ => Ok(()),
+        }
     }
 
     /// Appends a record and waits until it is on disk.
@@ -153,37 +184,60 @@ struct Parsed {
     lines: u64,
     /// Their length in bytes.
     good: usize,
+    /// True where the first is of a newer agent.
+    begun_by_newer: bool,
 }
 
 /// Reads every whole line on its own: the numbers say what is missing between two good ones. A single line that is not
 /// good announces nothing that was begun, as every effect has a record of its own before it.
 fn parse(bytes: &[u8]) -> Parsed {
-    let mut parsed = Parsed { found: Found::default(), lines: 0, good: 0 };
+    let mut parsed = Parsed { found: Found::default(), lines: 0, good: 0, begun_by_newer: false };
+    let (mut unknown, mut damaged) = (false, false);
     for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
         parsed.lines += 1;
         parsed.good += line.len();
         match decode(line, parsed.lines) {
-            Some(record) => parsed.found.records.push(record),
-            None => parsed.found.damaged = true,
+            Line::Record(record) => parsed.found.records.push(*record),
+            Line::Unknown => {
+                unknown = true;
+                parsed.begun_by_newer |= parsed.lines == 1;
+            }
+            Line::Damaged => damaged = true,
         }
     }
-    if parsed.lines == 1 && parsed.found.damaged {
-        return Parsed { found: Found::default(), lines: 0, good: 0 };
+    if parsed.lines == 1 && damaged {
+        return Parsed { found: Found::default(), lines: 0, good: 0, begun_by_newer: false };
     }
+    parsed.found.damaged = unknown || damaged;
+    parsed.found.newer = unknown && !damaged;
     parsed
 }
 
-fn decode(line: &[u8], expected_seq: u64) -> Option<Record> {
+/// What a whole line is.
+enum Line {
+    Record(Box<Record>),
+    /// As it was written, by an agent that knows more records than this one.
+    Unknown,
+    Damaged,
+}
+
+fn decode(line: &[u8], expected_seq: u64) -> Line {
+    match checked(line, expected_seq).map(serde_json::from_str) {
+        Some(Ok(record)) => Line::Record(Box::new(record)),
+        Some(Err(_)) => Line::Unknown,
+        None => Line::Damaged,
+    }
+}
+
+/// The JSON of a line whose sum and number are right.
+fn checked(line: &[u8], expected_seq: u64) -> Option<&str> {
     let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
     let (crc, body) = line.split_once(' ')?;
     if crc.len() != 8 || u32::from_str_radix(crc, 16).ok()? != crc32c::crc32c(body.as_bytes()) {
         return None;
     }
     let (seq, json) = body.split_once(' ')?;
-    if seq.parse() != Ok(expected_seq) {
-        return None;
-    }
-    serde_json::from_str(json).ok()
+    (seq.parse() == Ok(expected_seq)).then_some(json)
 }
 
 #[cfg(test)]
@@ -217,7 +271,7 @@ mod tests {
         }
         drop(journal);
         let (mut journal, found) = Journal::open(folder.path()).expect("opens again");
-        assert_eq!(found, Found { records: records(), damaged: false });
+        assert_eq!(found, Found { records: records(), ..Found::default() });
         journal.clear().expect("clears");
         journal.append(&Record::Creating).expect("appends");
         assert_eq!(Journal::open(folder.path()).expect("opens").1.records, [Record::Creating]);
@@ -229,7 +283,7 @@ mod tests {
         let bytes = bytes_of(&records());
         fs::write(folder.path().join("journal"), &bytes[..bytes.len() - 3]).expect("writes");
         let (mut journal, found) = Journal::open(folder.path()).expect("opens");
-        assert_eq!(found, Found { records: records()[..4].to_vec(), damaged: false });
+        assert_eq!(found, Found { records: records()[..4].to_vec(), ..Found::default() });
         journal.append(&Record::Gated).expect("appends");
         assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(bytes));
         assert!(!folder.path().join("journal.damaged").exists());
@@ -247,12 +301,36 @@ mod tests {
             let (mut journal, found) = Journal::open(folder.path()).expect("opens");
             let mut rest = records();
             rest.remove(line);
-            assert_eq!(found, Found { records: rest.clone(), damaged: true });
+            assert_eq!(found, Found { records: rest.clone(), damaged: true, newer: false });
             assert_eq!(fs::read(folder.path().join("journal.damaged")).ok(), Some(bytes));
             // What follows is read again, too, and that there was damage is not forgotten.
             journal.append(&Record::Retiring).expect("appends");
             rest.push(Record::Retiring);
-            assert_eq!(Journal::open(folder.path()).expect("opens").1, Found { records: rest, damaged: true });
+            assert_eq!(
+                Journal::open(folder.path()).expect("opens").1,
+                Found { records: rest, damaged: true, newer: false }
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_agent_is_told_from_damage() {
+        let newer = |seq: usize| {
+            let body = format!(r#"{seq} {{"record":"levitating","height":3}}"#);
+            format!("{:08x} {body}\n", crc32c::crc32c(body.as_bytes())).into_bytes()
+        };
+        let mut bytes = [bytes_of(&records()), newer(6)].concat();
+        assert_eq!(parse(&bytes).found, Found { records: records(), damaged: true, newer: true });
+        let second = bytes.iter().position(|byte| *byte == b'\n').expect("a line");
+        bytes[second + 12] ^= 1;
+        assert!(!parse(&bytes).found.newer, "where there is damage, too, that is what is told");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        for begun in [newer(1), [newer(1), newer(2)].concat()] {
+            fs::write(folder.path().join("journal"), &begun).expect("writes");
+            assert!(matches!(Journal::check(folder.path()), Err(JournalError::Newer { .. })));
+            assert!(matches!(Journal::open(folder.path()), Err(JournalError::Newer { .. })));
+            assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(begun), "it is left as it is");
         }
     }
 
@@ -262,6 +340,7 @@ mod tests {
         let mut bytes = bytes_of(&records());
         bytes[12] ^= 1;
         fs::write(folder.path().join("journal"), &bytes).expect("writes");
+        assert!(matches!(Journal::check(folder.path()), Err(JournalError::Headless { .. })));
         assert!(matches!(Journal::open(folder.path()), Err(JournalError::Headless { .. })));
         assert_eq!(fs::read(folder.path().join("journal")).ok(), Some(bytes), "it is left as it is");
         let mut bytes = bytes_of(&records()[..1]);

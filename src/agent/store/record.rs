@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::CompiledRoute;
-use crate::agent_api::{Release, Wanted};
+use crate::agent_api::{BeforeDeploy, Release, Wanted};
 use crate::domain::{DeploymentId, IdempotencyKey, ImageRef, Reason, ServiceName};
 use crate::event::Outcome;
 
@@ -42,6 +42,9 @@ pub struct Accepted {
     pub serving: Vec<Member>,
     /// How many containers the new release gets.
     pub replicas: u64,
+    /// What runs before the new version starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_deploy: Option<BeforeDeploy>,
     /// Greater than that of every earlier deployment of the application; 0 from an older agent.
     #[serde(default)]
     pub fence: u64,
@@ -63,6 +66,7 @@ impl Accepted {
             old: Vec::new(),
             serving: Vec::new(),
             replicas: 1,
+            before_deploy: None,
             fence: 1,
         }
     }
@@ -127,6 +131,8 @@ records! {
         /// The engine's id of it.
         image_id: String,
     } = "pulled",
+    /// A container is about to be created for the command that runs before.
+    Preparing = "preparing",
     /// Containers are about to be created.
     Creating = "creating",
     /// They exist.

@@ -106,6 +106,14 @@ pub enum StateError {
         #[source]
         source: io::Error,
     },
+    /// A newer agent wrote it: only one that knows its format may touch the application.
+    #[error("{path} is of a newer agent: it has format {format}, and this agent reads formats up to {FORMAT}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
     /// It is not what this version writes.
     #[error("{path} is not a state file of this version: {why}")]
     Format {
@@ -114,6 +122,12 @@ pub enum StateError {
         /// What is off.
         why: String,
     },
+}
+
+/// What every format says of itself.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
 }
 
 impl Default for AppState {
@@ -134,12 +148,13 @@ impl AppState {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(StateError::Io { path, what: "read", source }),
         };
-        let mut state: Self = serde_json::from_str(&text)
-            .map_err(|error| StateError::Format { path: path.clone(), why: error.to_string() })?;
-        if state.format > FORMAT {
-            let why = format!("format {} of a newer agent; this one writes {FORMAT}", state.format);
-            return Err(StateError::Format { path, why });
+        let damaged = |error: serde_json::Error| StateError::Format { path: path.clone(), why: error.to_string() };
+        // On its own: what else a newer format has need not be readable.
+        let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(StateError::Newer { path, format });
         }
+        let mut state: Self = serde_json::from_str(&text).map_err(damaged)?;
         if state.ended.is_empty() {
             // An older agent did not count: what it kept is the least there was.
             let past: Vec<(ServiceName, Outcome)> =
@@ -358,7 +373,9 @@ mod tests {
         assert_eq!(AppState::load(folder.path()).expect("empty"), AppState::default());
         AppState::default().store(folder.path()).expect("stores");
         assert_eq!(AppState::load(folder.path()).expect("loads"), AppState::default());
-        fs::write(folder.path().join("state.json"), r#"{"format":2}"#).expect("writes");
-        assert!(matches!(AppState::load(folder.path()), Err(StateError::Format { .. })));
+        for newer in [r#"{"format":2}"#, r#"{"format":2,"services":"elsewhere"}"#] {
+            fs::write(folder.path().join("state.json"), newer).expect("writes");
+            assert!(matches!(AppState::load(folder.path()), Err(StateError::Newer { format: 2, .. })), "{newer}");
+        }
     }
 }

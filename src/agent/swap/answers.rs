@@ -29,7 +29,7 @@ impl Swap {
                 Some(ErrorWatch { url, services, judge })
             }
             Err(error) => {
-                tracing::debug!(%error, "Traefik's metrics cannot be read; its answers are not watched");
+                self.note(format!("what users get is not watched: Traefik's metrics cannot be read: {error}; `agent doctor` says how they can be"));
                 None
             }
         }

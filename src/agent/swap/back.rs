@@ -1,12 +1,13 @@
 //! Back: whatever was begun is undone, in the order that keeps the version from before serving throughout.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::lease::bounded;
-use super::{Fault, Swap};
-use crate::agent::proxy::traefik::apply::{Wanted, insist, lead, withdraw};
+use super::{Fault, LOOK, Swap};
+use crate::agent::proxy::traefik::apply::{Wanted, forgotten, insist, lead, withdraw};
 use crate::agent::store::{Ended, Record};
 use crate::clients::docker::{Container, DockerError};
 use crate::domain::Reason;
@@ -20,12 +21,23 @@ const ENGINE: Duration = Duration::from_secs(300);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Tries with an engine that answers; one that is just starting may refuse the first.
 const REFUSED: u32 = 5;
-/// How long a container that nobody wrote down may take to appear: the engine finishes what a caller that died began.
-const LATE: Duration = Duration::from_millis(500);
+/// How long a container that nobody wrote down may take to appear: the engine finishes what a caller that died began, and
+/// on a busy host that takes seconds. Meanwhile the version from before serves.
+const LATE: Duration = Duration::from_secs(5);
+
+/// What the engine may still be making.
+#[derive(Debug, Clone, Copy)]
+enum Late {
+    /// The container of the command that runs before.
+    Command,
+    /// The containers of the new version.
+    Version,
+}
 
 impl Swap {
     /// Goes back and gives the end as it really is: `stranded` where a part of the way back failed too.
     pub(super) async fn back(&mut self, ended: Ended) -> Ended {
+        self.routes.take().await;
         let began = self.begin(Phase::Back);
         if self.job.going_back.is_none()
             && let Err(fault) = self.record(Record::GoingBack { ended: Box::new(ended.clone()) })
@@ -56,9 +68,9 @@ impl Swap {
     /// gets a few tries.
     async fn undo_with_engine(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + ENGINE;
-        let mut refused = 0;
+        let (mut refused, mut gone) = (0, Vec::new());
         loop {
-            let fault = match self.undo().await {
+            let fault = match self.undo(&mut gone).await {
                 Err(fault) if fault.reason == Reason::DockerUnavailable => fault,
                 done => return done,
             };
@@ -79,7 +91,9 @@ impl Swap {
         }
     }
 
-    async fn undo(&mut self) -> Result<(), Fault> {
+    /// `gone` collects the addresses of the containers that are removed.
+    async fn undo(&mut self, gone: &mut Vec<IpAddr>) -> Result<(), Fault> {
+        let ran = self.job.preparing && self.remove_one_off().await?;
         let old = self.serving_old().await?;
         if old.is_empty() && !self.job.accepted.serving.is_empty() {
             return Err(Fault::new(
@@ -111,9 +125,20 @@ impl Swap {
             Err(why) => self.note(format!("Traefik has not confirmed the route from before: {why}")),
             Ok(()) => {}
         }
+        // After the creation was begun there is no command any more, but a damaged journal says nothing of either.
+        if self.job.preparing && !ran && (!self.job.creating || self.job.damaged) {
+            self.wait_for_late(Late::Command).await;
+            self.remove_one_off().await?;
+        }
         self.restore_override()?;
-        self.remove_new().await?;
+        self.remove_new(gone).await?;
         if lost {
+            // By labels Traefik sends to every container that it knows of, and it learns of an end a moment later.
+            if let Some(traefik) = &self.site.traefik
+                && let Err(why) = forgotten(&traefik.api, gone).await
+            {
+                self.note(why);
+            }
             self.unroute().await.map_err(|why| Fault::new(Reason::SwitchFailed, why))?;
         }
         Ok(())
@@ -159,7 +184,7 @@ impl Swap {
     }
 
     fn restore_override(&self) -> Result<(), Fault> {
-        if !self.job.creating {
+        if !self.job.creating && !self.job.preparing {
             return Ok(());
         }
         let failed = |error: crate::agent::compose::ComposeError| Fault::new(Reason::ComposeFailed, error.to_string());
@@ -169,15 +194,15 @@ impl Swap {
         self.site.compose.drop_candidate().map_err(failed)
     }
 
-    /// Removes the new containers; all that were not there before where their ids were not recorded. One that had traffic may finish its requests.
-    async fn remove_new(&self) -> Result<(), Fault> {
+    /// Removes the new containers; all that were not there before where their ids were not recorded. One that had traffic
+    /// may finish its requests.
+    async fn remove_new(&self, gone: &mut Vec<IpAddr>) -> Result<(), Fault> {
         if !self.job.creating {
             return Ok(());
         }
-        if self.job.resumed && self.job.new.is_empty() {
-            tokio::time::sleep(LATE).await;
-        }
+        self.wait_for_late(Late::Version).await;
         let new = self.made().await?;
+        gone.extend(new.iter().flat_map(Container::addresses));
         if self.job.switching {
             self.drain(&super::members(&new), DRAIN).await;
         }
@@ -192,6 +217,24 @@ impl Swap {
             self.site.engine.untag(&format!("{repository}:{tag}")).await?;
         }
         Ok(())
+    }
+
+    /// Waits until everything is there that the engine may still be making for an agent that died before it wrote it down.
+    async fn wait_for_late(&self, late: Late) {
+        if !self.job.resumed || !self.job.new.is_empty() {
+            return;
+        }
+        let until = Instant::now() + LATE;
+        while Instant::now() < until {
+            let complete = match late {
+                Late::Command => self.site.engine.container(&self.one_off()).await.is_ok(),
+                Late::Version => self.made().await.is_ok_and(|made| made.len() as u64 >= self.job.accepted.replicas),
+            };
+            if complete {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Takes the containers that are there for those whose record is lost.
@@ -215,7 +258,10 @@ impl Swap {
     /// The containers that this swap made.
     async fn made(&self) -> Result<Vec<Container>, Fault> {
         let all = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await?;
-        let old = |container: &Container| self.job.accepted.old.iter().any(|old| old.id == container.id);
+        let old = |container: &Container| {
+            let known = self.job.accepted.old.iter().chain(&self.state.retiring);
+            known.into_iter().any(|old| old.id == container.id)
+        };
         let ours =
             |container: &Container| self.job.new.is_empty() || self.job.new.iter().any(|new| new.id == container.id);
         Ok(all.into_iter().filter(|container| !old(container) && ours(container)).collect())

@@ -1,25 +1,36 @@
 //! Pull, create, start: the new containers, made by compose itself and started through the engine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::disk::tells_full;
 use super::{Fault, Swap, members};
 use crate::agent::compose::{ComposeError, With};
-use crate::agent::facts::traefik_labels;
+use crate::agent::facts::{FactsError, traefik_labels};
 use crate::agent::proxy::traefik::api::text;
 use crate::agent::proxy::traefik::labels::{self, Around};
 use crate::agent::store::{CompiledRoute, Record};
 use crate::clients::docker::{Container, DockerError};
-use crate::domain::Reason;
+use crate::domain::{Reason, ServiceName};
 use crate::event::Phase;
 
 /// How long a call of compose may still go on after somebody cancelled: dropped in the middle, it may leave a container
 /// that nobody knows.
 const LET_GO: Duration = Duration::from_secs(4);
 /// Longest wait until no container appears any more after a call of compose was ended.
-const QUIET: Duration = Duration::from_secs(5);
+pub(super) const QUIET: Duration = Duration::from_secs(5);
 
-fn compose_fault(error: ComposeError) -> Fault {
+/// How long the engine is asked whether it is there, once a call of compose failed.
+const THERE: Duration = Duration::from_secs(3);
+/// How the docker command says that it did not reach the engine, or lost it. An engine that systemd starts by its socket is
+/// back before anybody could look.
+const AWAY: [&str; 2] = ["Cannot connect to the Docker daemon", "error during connect"];
+
+fn tells_away(words: &str) -> bool {
+    AWAY.iter().any(|away| words.contains(away))
+}
+
+pub(super) fn compose_fault(error: ComposeError) -> Fault {
     let reason = if matches!(error, ComposeError::TimedOut(_)) { Reason::TimedOut } else { Reason::ComposeFailed };
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     Fault::new(reason, format!("{error}{source}"))
@@ -83,10 +94,8 @@ impl Swap {
             )
             .hint("let no `docker compose` run during a deployment, then deploy again"));
         }
-        let mut images = self.images.clone();
-        images.insert(self.service.clone(), self.job.accepted.image_name.clone());
         self.record(Record::Creating)?;
-        self.site.compose.write_candidate(&images).map_err(compose_fault)?;
+        self.site.compose.write_candidate(&self.candidate_images()).map_err(compose_fault)?;
         let total = before.len() as u64 + self.job.accepted.replicas;
         if let Err(fault) = self.create_containers(total).await {
             return Err(self.told_full(fault, None).await);
@@ -120,6 +129,13 @@ impl Swap {
         Ok(())
     }
 
+    /// The images of a compose project that has the new one.
+    pub(super) fn candidate_images(&self) -> BTreeMap<ServiceName, String> {
+        let mut images = self.images.clone();
+        images.insert(self.service.clone(), self.job.accepted.image_name.clone());
+        images
+    }
+
     /// Lets compose make the containers. A cancellation waits for that a moment, then ends it.
     async fn create_containers(&self, total: u64) -> Result<(), Fault> {
         let created = {
@@ -134,14 +150,27 @@ impl Swap {
             Some(Ok(())) => Ok(()),
             Some(Err(error @ ComposeError::TimedOut(_))) => {
                 self.quiet().await;
-                Err(compose_fault(error))
+                Err(self.call_fault(error).await)
             }
-            Some(Err(error)) => Err(compose_fault(error)),
+            Some(Err(error)) => Err(self.call_fault(error).await),
             None => {
                 self.quiet().await;
                 Err(Fault::cancelled())
             }
         }
+    }
+
+    /// What it means that a call of compose failed: where the engine was away, nothing is wrong with what was asked.
+    pub(super) async fn call_fault(&self, error: ComposeError) -> Fault {
+        let told = matches!(&error, ComposeError::Failed { words, .. } if tells_away(words));
+        let is_away = async || !matches!(tokio::time::timeout(THERE, self.site.engine.version()).await, Ok(Ok(_)));
+        let away = told || !self.cancel.is_cancelled() && is_away().await;
+        let fault = compose_fault(error);
+        if !away {
+            return fault;
+        }
+        Fault::new(Reason::DockerUnavailable, format!("the Docker Engine was away: {}", fault.message))
+            .hint("`deploy-action agent doctor` on the host checks the engine")
     }
 
     /// Waits until the engine has done what a call of compose that was ended had asked it for.
@@ -195,9 +224,8 @@ impl Swap {
             }
             self.cancellable(Box::pin(self.prepare_rehearsal())).await.map(Some)
         };
-        let (started, prepared, asked) = tokio::join!(self.start_new(), prepared, self.asked_for());
+        let (started, prepared) = tokio::join!(self.start_new(), prepared);
         started?;
-        asked?;
         self.rehearsal = prepared?;
         self.end(Phase::Start, began);
         Ok(())
@@ -205,8 +233,8 @@ impl Swap {
 
     /// A container whose label is not the hash that compose gives for its configuration would be made anew, old one first,
     /// by the next plain `docker compose up -d`.
-    async fn asked_for(&self) -> Result<(), Fault> {
-        let hash = self.site.compose.hash(With::Candidate, &self.service).await.map_err(compose_fault)?;
+    pub(super) async fn asked_for(&self) -> Result<(), Fault> {
+        let hash = self.site.compose.hash(With::Candidate, &self.service).await.map_err(FactsError::from)?;
         if hash == self.job.config_hash {
             return Ok(());
         }
@@ -235,13 +263,29 @@ impl Swap {
     /// Makes the new image the one that a plain `docker compose up -d` uses, and keeps it on the host for a rollback.
     /// Both may be repeated.
     pub(super) async fn promote(&mut self) -> Result<(), Fault> {
-        let mut images = self.images.clone();
-        images.insert(self.service.clone(), self.job.accepted.image_name.clone());
-        self.site.compose.promote(&images).map_err(compose_fault)?;
+        self.site.compose.promote(&self.candidate_images()).map_err(compose_fault)?;
         if let Some(release) = &self.job.release {
             let (repository, tag) = self.site.retained(&self.service, release.number);
             self.site.engine.tag(&release.image_id, &repository, &tag).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_away_is_told_from_a_call_that_is_wrong() {
+        for away in [
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "error during connect: Post \"http://%2Fvar%2Frun%2Fdocker.sock/v1.41/containers/create\": EOF",
+        ] {
+            assert!(tells_away(away), "{away}");
+        }
+        for wrong in ["no such service: web", "exec: \"migrate\": executable file not found in $PATH"] {
+            assert!(!tells_away(wrong), "{wrong}");
+        }
     }
 }

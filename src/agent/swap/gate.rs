@@ -82,16 +82,24 @@ impl Swap {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
                 .hint("set `probe` for the service in agent.yml")
         })?;
-        for member in self.job.new.clone() {
-            let passed = self.cancellable(self.pass_gate(&member, &probing, &facts)).await;
-            if let Err(fault) = passed {
-                if fault.reason == Reason::Cancelled {
-                    return Err(fault);
+        let all_pass = async {
+            for member in &self.job.new {
+                let passed = self.cancellable(self.pass_gate(member, &probing, &facts)).await;
+                if let Err(fault) = passed {
+                    if fault.reason == Reason::Cancelled {
+                        return Err(fault);
+                    }
+                    let report = self.diagnose(member).await;
+                    return Err(fault.explained(report.as_ref()));
                 }
-                let report = self.diagnose(&member).await;
-                return Err(fault.explained(report.as_ref()));
             }
-        }
+            Ok(())
+        };
+        // Not while the engine starts them: on a small host compose would take a core from it.
+        // Of two failures the containers' own is told: it has a diagnosis.
+        let (passed, asked) = tokio::join!(Box::pin(all_pass), Box::pin(self.asked_for()));
+        passed?;
+        asked?;
         self.record(Record::Gated)?;
         self.end(Phase::Gate, began);
         Ok(())
@@ -167,6 +175,9 @@ impl Swap {
     }
 }
 
+/// The exit code of a process that SIGKILL ended.
+const KILLED: i64 = 137;
+
 /// A container that ended or was restarted before it was healthy never will be.
 pub(super) fn still_up(container: &Container) -> Result<(), Fault> {
     if container.running() && container.restarts > 0 {
@@ -199,9 +210,13 @@ pub(super) fn runs(container: &Container) -> Result<(), Fault> {
         .map(|meaning| format!(" ({meaning})"))
         .unwrap_or_default();
     let fault = Fault::new(Reason::ContainerExited, format!("{} ended{code}{meaning}", container.name));
-    Err(fault.hint(match container.oom_killed {
-        true => "raise its memory limit in the compose file, or find out what takes the memory",
-        false => "its last log lines say why",
+    Err(fault.hint(match container.exit_code {
+        _ if container.oom_killed => "raise its memory limit in the compose file, or find out what takes the memory",
+        // On a busy machine the engine misses the kernel's word now and then.
+        Some(KILLED) if container.ended() => {
+            "somebody killed it, or the kernel, for lack of memory: compare its memory limit with what it takes"
+        }
+        _ => "its last log lines say why",
     }))
 }
 

@@ -13,6 +13,8 @@ pub struct Job {
     pub resumed: bool,
     /// True where its journal lost records, so that it may have done more than they say.
     pub damaged: bool,
+    /// True where these are as a newer agent wrote them.
+    pub newer: bool,
     /// The phase it is in.
     pub phase: Option<Phase>,
     /// The route of the version from before, once it is the agent's; after a first deployment's switch the only one.
@@ -23,6 +25,8 @@ pub struct Job {
     pub adopting: bool,
     /// The engine's id of the image.
     pub image_id: Option<String>,
+    /// True once there may be a container for the command that runs before, and a candidate override.
+    pub preparing: bool,
     /// True once containers may have been created.
     pub creating: bool,
     /// The new containers.
@@ -57,11 +61,13 @@ impl Job {
             accepted,
             resumed: false,
             damaged: false,
+            newer: false,
             phase: None,
             route: None,
             next: None,
             adopting: false,
             image_id: None,
+            preparing: false,
             creating: false,
             new: Vec::new(),
             config_hash: String::new(),
@@ -85,6 +91,7 @@ impl Job {
         let mut job = Self::new(*accepted);
         job.resumed = true;
         records.for_each(|record| job.take(record));
+        job.newer = found.newer;
         if found.damaged {
             job.fear_the_worst();
         }
@@ -94,6 +101,7 @@ impl Job {
     /// Takes everything for begun that lost records may have announced: to undo what was not done changes nothing.
     fn fear_the_worst(&mut self) {
         self.damaged = true;
+        self.preparing = true;
         self.creating = true;
         self.starting = true;
         self.gated = true;
@@ -119,6 +127,7 @@ impl Job {
             }
             Record::Adopted => self.adopting = false,
             Record::Pulled { image_id } => self.image_id = Some(image_id),
+            Record::Preparing => self.preparing = true,
             Record::Creating => self.creating = true,
             Record::Created { new, config_hash } => {
                 self.new = new;
@@ -159,7 +168,7 @@ mod tests {
 
     fn damaged(rest: Vec<Record>) -> Job {
         let records = [vec![accepted()], rest].concat();
-        Job::of(Found { records, damaged: true }).expect("a job")
+        Job::of(Found { records, damaged: true, newer: false }).expect("a job")
     }
 
     fn ended(outcome: Outcome) -> Record {

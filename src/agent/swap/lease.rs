@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::{CancelGate, Fault};
 use crate::agent::config::ServiceConfig;
+use crate::agent::store::Accepted;
 use crate::domain::{Reason, show_span};
 use crate::event::Phase;
 
 /// The phases of a deployment that succeeds, in their order.
-const PHASES: [Phase; 10] = [
+const PHASES: [Phase; 11] = [
     Phase::Adopt,
     Phase::Pull,
+    Phase::BeforeDeploy,
     Phase::Create,
     Phase::Start,
     Phase::Gate,
@@ -30,29 +32,43 @@ const CONTAINER: Duration = Duration::from_secs(30);
 const BACK: Duration = Duration::from_secs(600);
 
 /// A phase's limit.
-pub(super) fn limit(phase: Phase, config: &ServiceConfig, replicas: u64) -> Duration {
-    let containers = u32::try_from(replicas).unwrap_or(u32::MAX);
+pub(super) fn limit(phase: Phase, config: &ServiceConfig, accepted: &Accepted) -> Duration {
+    let containers = u32::try_from(accepted.replicas).unwrap_or(u32::MAX);
     match phase {
         Phase::Pull => config.pull_timeout,
         Phase::Create | Phase::Start => CALLS + CONTAINER.saturating_mul(containers),
         // Each container has the whole time to become healthy.
         Phase::Gate => CALLS + config.gate_timeout.saturating_mul(containers),
         Phase::Verify => CALLS + config.verify_for,
+        Phase::BeforeDeploy => {
+            let before = accepted.before_deploy.as_ref();
+            before.map_or(Duration::ZERO, |before| CALLS + Duration::from_millis(before.timeout_ms))
+        }
         Phase::Back => BACK,
-        Phase::Adopt | Phase::Rehearse | Phase::Switch | Phase::Prove | Phase::Retire | Phase::Unknown => CALLS,
+        Phase::Adopt | Phase::Rehearse | Phase::Switch | Phase::Prove | Phase::Retire => CALLS,
+        // No phases of a swap.
+        Phase::Register
+        | Phase::Queue
+        | Phase::Provision
+        | Phase::Test
+        | Phase::Approval
+        | Phase::Shift
+        | Phase::Bake
+        | Phase::Roll
+        | Phase::Unknown => CALLS,
     }
 }
 
 /// The longest time until the end, from the beginning of a phase on; from that of all without one.
 #[must_use]
-pub fn left(phase: Option<Phase>, config: &ServiceConfig, replicas: u64) -> Duration {
-    let back = limit(Phase::Back, config, replicas);
+pub fn left(phase: Option<Phase>, config: &ServiceConfig, accepted: &Accepted) -> Duration {
+    let back = limit(Phase::Back, config, accepted);
     if phase == Some(Phase::Back) {
         return back;
     }
     let before = phase.and_then(|phase| PHASES.iter().position(|known| *known == phase)).unwrap_or(0);
     // The last of them may be the one that fails.
-    PHASES[before..].iter().fold(back, |sum, phase| sum.saturating_add(limit(*phase, config, replicas)))
+    PHASES[before..].iter().fold(back, |sum, phase| sum.saturating_add(limit(*phase, config, accepted)))
 }
 
 /// Ends a phase that takes longer than it may, and where `cancel` is given also one that is cancelled.
@@ -90,20 +106,30 @@ pub(super) fn over(phase: Phase, limit: Duration) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent_api::BeforeDeploy;
 
     #[test]
     fn a_lease_gets_shorter_with_every_phase() {
         let config = ServiceConfig::default();
-        let of = |phase| left(Some(phase), &config, 2);
-        assert_eq!(left(None, &config, 2), of(Phase::Adopt));
+        let timeout_ms = 60_000;
+        let of_many = |replicas| Accepted {
+            replicas,
+            before_deploy: Some(BeforeDeploy { command: vec!["migrate".to_owned()], timeout_ms }),
+            ..Accepted::sample()
+        };
+        let two = of_many(2);
+        let of = |phase| left(Some(phase), &config, &two);
+        assert_eq!(left(None, &config, &two), of(Phase::Adopt));
         for pair in PHASES.windows(2) {
-            assert_eq!(of(pair[0]) - of(pair[1]), limit(pair[0], &config, 2), "{pair:?}");
+            assert_eq!(of(pair[0]) - of(pair[1]), limit(pair[0], &config, &two), "{pair:?}");
         }
         assert_eq!(of(Phase::Retire), CALLS + BACK);
         assert_eq!(of(Phase::Back), BACK);
-        assert_eq!(limit(Phase::Pull, &config, 1), Duration::from_secs(600));
-        assert_eq!(limit(Phase::Gate, &config, 3), CALLS + 3 * config.gate_timeout);
-        assert!(left(None, &config, u64::MAX) > of(Phase::Adopt), "no overflow");
+        assert_eq!(limit(Phase::Pull, &config, &two), Duration::from_secs(600));
+        assert_eq!(limit(Phase::Gate, &config, &of_many(3)), CALLS + 3 * config.gate_timeout);
+        assert_eq!(limit(Phase::BeforeDeploy, &config, &two), CALLS + Duration::from_millis(timeout_ms));
+        assert_eq!(limit(Phase::BeforeDeploy, &config, &Accepted::sample()), Duration::ZERO);
+        assert!(left(None, &config, &of_many(u64::MAX)) > of(Phase::Adopt), "no overflow");
     }
 
     #[tokio::test]

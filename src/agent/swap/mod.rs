@@ -3,6 +3,7 @@
 mod adopt;
 mod answers;
 mod back;
+mod before;
 mod cancel;
 mod create;
 mod diagnose;
@@ -13,6 +14,7 @@ mod job;
 mod lease;
 mod planned;
 mod prove;
+mod routes;
 mod switch;
 mod verify;
 
@@ -23,6 +25,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::compose::ComposeError;
 use super::config::ServiceConfig;
 use super::facts::{Facts, FactsError};
 use super::proxy::traefik::file::Proof;
@@ -41,6 +44,7 @@ use lease::bounded;
 pub use lease::left;
 pub use planned::Planned;
 pub use prove::Rehearsal;
+pub use routes::Routes;
 
 /// How long a resumed swap waits for Traefik.
 pub const PROXY: Duration = Duration::from_secs(45);
@@ -107,6 +111,7 @@ impl From<DockerError> for Fault {
 impl From<FactsError> for Fault {
     fn from(error: FactsError) -> Self {
         let (reason, mend) = match &error {
+            FactsError::Compose(ComposeError::TimedOut(_)) => (Reason::TimedOut, "find out what holds compose up"),
             FactsError::Docker(_) => (Reason::DockerUnavailable, "start the Docker Engine"),
             FactsError::Compose(_) => {
                 (Reason::ComposeFailed, "mend the compose files, or `dir` and `files` of the application in agent.yml")
@@ -115,7 +120,9 @@ impl From<FactsError> for Fault {
                 (Reason::UnknownService, "name one of those in deploy.yml, and in agent.yml under `services`")
             }
         };
-        Self::new(reason, error.to_string()).hint(format!("{mend}; `deploy-action agent doctor` on the host checks it"))
+        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self::new(reason, format!("{error}{why}"))
+            .hint(format!("{mend}; `deploy-action agent doctor` on the host checks it"))
     }
 }
 
@@ -150,6 +157,8 @@ pub struct Swap {
     pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
+    /// The application's routes, which nobody else changes meanwhile.
+    pub routes: Routes,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -163,6 +172,8 @@ pub struct Done {
     pub ended: Ended,
     /// Until when the old containers may keep connections.
     pub drain_until: Option<Instant>,
+    /// The application's routes, to be let go of once the end is stored.
+    pub routes: Routes,
 }
 
 impl Swap {
@@ -176,7 +187,8 @@ impl Swap {
             }
             self.wait_for_proxy().await;
         }
-        if self.job.damaged {
+        // The way back looks for itself: what is there now may not be all of it yet.
+        if self.job.damaged && self.job.switched {
             self.find_new().await;
         }
         let result = match self.job.going_back.clone() {
@@ -190,17 +202,25 @@ impl Swap {
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }
-        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until }
+        Done { journal: self.journal, job: self.job, ended, drain_until: self.drain_until, routes: self.routes }
     }
 
     /// Each phase is a future of its own on the heap: all of them in one would not fit a thread's stack.
     async fn forward(&mut self) -> Result<(), Fault> {
         if self.job.damaged && (!self.job.switched || self.route_is_lost()) {
-            return Err(Fault::new(
-                Reason::Interrupted,
-                "the agent was stopped and its journal is damaged, so that nobody knows how far it came",
-            )
-            .hint("deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder"));
+            let (why, hint) = if self.job.newer {
+                (
+                    "its journal has records of a newer agent",
+                    "deploy again; let no older agent start while a newer one is in the middle of a deployment",
+                )
+            } else {
+                (
+                    "its journal is damaged",
+                    "deploy again; look for the disk's errors in the kernel's log, and at `journal.damaged` in the state folder",
+                )
+            };
+            let message = format!("the agent was stopped and {why}, so that nobody knows how far it came");
+            return Err(Fault::new(Reason::Interrupted, message).hint(hint));
         }
         if self.job.resumed && !self.job.switched {
             let moment =
@@ -212,7 +232,11 @@ impl Swap {
             let cancel = Some(&gate);
             bounded(Phase::Adopt, self.limit(Phase::Adopt), cancel, Box::pin(self.adopt())).await?;
             bounded(Phase::Pull, self.limit(Phase::Pull), cancel, Box::pin(self.pull())).await?;
-            // A call of compose is not dropped in the middle.
+            // A call of compose that makes containers is not dropped in the middle.
+            if let Some(before) = self.job.accepted.before_deploy.clone() {
+                let limit = self.limit(Phase::BeforeDeploy);
+                bounded(Phase::BeforeDeploy, limit, None, Box::pin(self.before_deploy(&before))).await?;
+            }
             bounded(Phase::Create, self.limit(Phase::Create), None, Box::pin(self.create())).await?;
             bounded(Phase::Start, self.limit(Phase::Start), cancel, Box::pin(self.start())).await?;
             bounded(Phase::Gate, self.limit(Phase::Gate), cancel, Box::pin(self.gate())).await?;
@@ -240,8 +264,7 @@ impl Swap {
             self.drop_proof().await?;
         }
         self.record(Record::Retiring)?;
-        // Who is not out by then is seen out after the end.
-        let _ = tokio::time::timeout(self.limit(Phase::Retire), Box::pin(self.see_out())).await;
+        let _ = tokio::time::timeout(self.limit(Phase::Retire), Box::pin(self.tell_open())).await;
         Ok(())
     }
 
@@ -291,7 +314,7 @@ impl Swap {
     }
 
     fn limit(&self, phase: Phase) -> Duration {
-        lease::limit(phase, &self.config, self.job.accepted.replicas)
+        lease::limit(phase, &self.config, &self.job.accepted)
     }
 
     /// Journals a record and takes it into the job.

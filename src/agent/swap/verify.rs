@@ -18,8 +18,6 @@ use crate::event::{DeployEvent, Phase};
 const LOOK: Duration = Duration::from_millis(200);
 /// Longest look at whether an old container is drained.
 const DRAINED: Duration = Duration::from_millis(500);
-/// How long the end waits for old containers to stop: most do at once.
-const STOPPED: Duration = Duration::from_secs(1);
 /// How long the entry point may fail to answer at the end of the window: a restart of the proxy takes less.
 const DOOR: Duration = Duration::from_secs(5);
 /// Failed probes in a row that end the window: one bad answer under load is not a broken version.
@@ -58,31 +56,19 @@ impl Swap {
         })
     }
 
-    /// Old containers without a connection go before the end is told: a `docker compose up` right after it would meet them
-    /// on their way out, and may keep one of them instead of a new one. What stays here is seen out after the end.
-    pub(super) async fn see_out(&self) {
+    /// Says which connections keep the old containers. Nobody waits for them: they are seen out after the end.
+    pub(super) async fn tell_open(&self) {
         let left = self.drain_left();
-        match self.drain(&self.job.accepted.serving, left.min(DRAINED)).await {
-            Left::Open(0) => {}
-            Left::Open(open) if !left.is_zero() => {
-                let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
-                let limit = show_span(self.config.drain_timeout);
-                self.note(format!(
-                    "{open} still open to the old version; it is stopped when they end, {limit} after the switch at the latest"
-                ));
-                return;
-            }
-            _ => return,
+        if left.is_zero() {
+            return;
         }
-        let gone = async {
-            for container in self.existing(&self.job.accepted.old).await? {
-                self.site.engine.stop(&container.id, container.stop_timeout).await?;
-                self.site.engine.remove(&container.id).await?;
-            }
-            Ok::<(), DockerError>(())
-        };
-        // One that takes its time to stop is not waited for, and seen out after the end.
-        let _ = tokio::time::timeout(STOPPED, gone).await;
+        if let Left::Open(open @ 1..) = self.drain(&self.job.accepted.serving, left.min(DRAINED)).await {
+            let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
+            let limit = show_span(self.config.drain_timeout);
+            self.note(format!(
+                "{open} still open to the old version; it is stopped when they end, {limit} after the switch at the latest"
+            ));
+        }
     }
 
     /// How long ago the proof was; nothing where the clock was set back.

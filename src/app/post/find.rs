@@ -1,9 +1,11 @@
 //! What a run left open: at GitHub, and at the agent.
 
+use super::closing;
 use crate::agent_api::{Deployment, Holder};
-use crate::app::load::Connected;
+use crate::app::place::{AgentPlace, Connected, EcsPlace, Place};
 use crate::app::task::Task;
 use crate::domain::{AppName, DeploymentId, IdempotencyKey, ServiceName};
+use crate::execute::began_at_aws;
 use crate::failure::Failure;
 use crate::report::Open;
 
@@ -46,12 +48,13 @@ enum Kept {
 }
 
 /// By what GitHub shows and by what the agent has.
-pub(super) async fn find(task: &Task, open: &Open, agent: &Result<Connected, Failure>) -> Found {
+pub(super) async fn find(task: &Task, open: &Open, place: &Result<Connected, Failure>) -> Found {
     if task.only_looks() {
         return if open.is_nothing() { Found::Closed } else { Found::Open(Left::Nothing) };
     }
-    let kept = match agent {
-        Ok(agent) => kept(agent, open, &task.key_begins()).await,
+    let kept = match place {
+        Ok(Connected { app, place: Place::Agent(place), .. }) => kept(app, place, open, &task.key_begins()).await,
+        Ok(Connected { place: Place::Ecs(place), .. }) => kept_at_aws(task, place, open).await,
         Err(failure) => {
             let named = open.deployments.first().map(|(_, id)| id.clone());
             Kept::Untold(named, failure.to_string())
@@ -73,13 +76,25 @@ fn judge(kept: Kept, all_told: bool) -> Found {
 }
 
 /// The one that GitHub names, else the one that was asked for with the run's key.
-async fn kept(agent: &Connected, open: &Open, key_begins: &str) -> Kept {
+async fn kept(app: &AppName, agent: &AgentPlace, open: &Open, key_begins: &str) -> Kept {
     for (_, id) in &open.deployments {
-        if let Some(kept) = answered(id, agent.client.deployment(id).await, (&agent.app, &agent.target.service)) {
+        if let Some(kept) = answered(id, agent.client.deployment(id).await, (app, &agent.target.service)) {
             return kept;
         }
     }
-    by_key(agent, key_begins).await.unwrap_or_else(|failure| Kept::Untold(None, failure.to_string()))
+    by_key(app, agent, key_begins).await.unwrap_or_else(|failure| Kept::Untold(None, failure.to_string()))
+}
+
+/// The same at AWS, which tells how it stands while it is closed.
+async fn kept_at_aws(task: &Task, place: &EcsPlace, open: &Open) -> Kept {
+    if let Some((_, id)) = open.deployments.first() {
+        return Kept::Running(id.clone());
+    }
+    match began_at_aws(&closing(task, place), &task.key_begins(), &place.aws).await {
+        Ok(Some(id)) => Kept::Running(id),
+        Ok(None) => Kept::Nothing,
+        Err(failure) => Kept::Untold(None, failure.to_string()),
+    }
 }
 
 /// `None` for one of another service. Without an answer it is nobody's: it may be at another agent.
@@ -92,14 +107,14 @@ fn answered(id: &DeploymentId, answer: Result<Deployment, Failure>, here: (&AppN
     }
 }
 
-async fn by_key(agent: &Connected, begins: &str) -> Result<Kept, Failure> {
+async fn by_key(app: &AppName, agent: &AgentPlace, begins: &str) -> Result<Kept, Failure> {
     let ours = |key: &Option<IdempotencyKey>| key.as_ref().is_some_and(|key| key.as_str().starts_with(begins));
-    let holder = agent.observe(None).await?.holder;
+    let holder = agent.observe(app, None).await?.holder;
     let here = |holder: &Holder| ours(&holder.idempotency_key) && holder.service == agent.target.service;
     if let Some(holder) = holder.filter(here) {
         return Ok(Kept::Running(holder.deployment));
     }
-    let history = agent.client.history(&agent.app, &agent.target.service).await?;
+    let history = agent.client.history(app, &agent.target.service).await?;
     let past = history.entries.into_iter().find(|entry| ours(&entry.idempotency_key));
     Ok(past.map_or(Kept::Nothing, |entry| Kept::Ended(entry.deployment)))
 }

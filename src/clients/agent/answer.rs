@@ -1,7 +1,5 @@
 //! What came back, as a value or as a failure that says what to check.
 
-use std::error::Error;
-
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -150,7 +148,7 @@ fn refused(error: &ApiError, status: StatusCode) -> Failure {
 
 /// The agent was not reached, or the connection broke.
 pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
-    let chain = chain(&error);
+    let chain = crate::failure::with_causes(&error);
     let says = |words: &[&str]| words.iter().any(|word| chain.contains(word));
     let (what, hint) = if says(&["InvalidContentType", "invalid HTTP version"]) {
         (
@@ -179,14 +177,4 @@ pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
     Failure::new(Reason::AgentUnreachable, format!("the agent at `{url}` is not reached: {what}"))
         .because(innermost(&error.without_url()))
         .hint(hint)
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -138,6 +138,7 @@ async fn what_is_signed_is_what_is_sent() {
 async fn a_submission_is_repeated_with_the_same_idempotency_key() {
     let agent = Agent::scripted(vec![Reply::Drop, deployment()]).await;
     let request = DeployRequest {
+        before_deploy: None,
         api: API,
         version: None,
         idempotency_key: "key-12345".parse().unwrap(),

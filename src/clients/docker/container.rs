@@ -191,28 +191,13 @@ impl Container {
         self.networks.values().flat_map(|network| network.addresses.iter().copied()).collect()
     }
 
-    /// What an exit code usually means, for a sentence (Docker's documented 125–127; 128 + signal by shell convention).
+    /// What its exit code usually means, for a sentence.
     #[must_use]
     pub fn exit_meaning(&self) -> Option<String> {
         if self.oom_killed {
             return Some("killed by the kernel: out of memory".to_owned());
         }
-        let code = self.exit_code?;
-        Some(match code {
-            0 => "ended by itself without an error; a service must keep running".to_owned(),
-            1 => "the application's general error".to_owned(),
-            125 => "the engine could not run the container".to_owned(),
-            126 => {
-                "the command exists but cannot be executed (permission, or built for another architecture)".to_owned()
-            }
-            127 => "the command does not exist in the image".to_owned(),
-            134 => "aborted (SIGABRT)".to_owned(),
-            137 => "killed (SIGKILL)".to_owned(),
-            139 => "crashed (SIGSEGV)".to_owned(),
-            143 => "ended by SIGTERM".to_owned(),
-            129..=192 => format!("ended by signal {}", code - 128),
-            _ => "the application's own exit code".to_owned(),
-        })
+        self.exit_code.map(crate::domain::exit_meaning)
     }
 }
 

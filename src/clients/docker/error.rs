@@ -38,20 +38,6 @@ impl DockerError {
 
     /// With the whole chain of what happened.
     pub(super) fn unavailable(host: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::Unavailable { host: host.to_owned(), why: chain(error) }
+        Self::Unavailable { host: host.to_owned(), why: crate::failure::with_causes(error) }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }

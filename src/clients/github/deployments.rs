@@ -6,7 +6,7 @@ use super::GitHub;
 use super::call::{Call, Method};
 use super::comments::items;
 use super::error::GitHubError;
-use crate::domain::{AppName, DeploymentId, EnvName, GitSha, HttpUrl, ServiceName, one_line};
+use crate::domain::{AppName, DeploymentId, EnvName, GitSha, HttpUrl, ImageRef, ServiceLabel, one_line};
 
 /// Longest description of a status, in characters (GitHub's limit).
 const DESCRIPTION: usize = 140;
@@ -30,7 +30,7 @@ pub struct Owner {
     /// The application.
     pub app: AppName,
     /// Its service.
-    pub service: ServiceName,
+    pub service: ServiceLabel,
 }
 
 /// What makes a deployment ours.
@@ -64,6 +64,8 @@ pub struct NewDeployment {
     pub transient: bool,
     /// Finds it again.
     pub payload: DeploymentPayload,
+    /// The image by digest, where it is known: kept in the payload, so that what was deployed is known from GitHub alone.
+    pub image: Option<ImageRef>,
 }
 
 /// How a deployment stands.
@@ -126,7 +128,7 @@ impl GitHub {
                 "environment": new.environment.as_str(),
                 "transient_environment": new.transient,
                 "production_environment": matches!(new.environment.as_str(), "production" | "prod"),
-                "payload": new.payload.document(),
+                "payload": new.payload.document(new.image.as_ref()),
             }),
             permission: WRITE,
         };
@@ -264,7 +266,7 @@ impl KnownDeployment {
 }
 
 impl DeploymentPayload {
-    fn document(&self) -> Value {
+    fn document(&self, image: Option<&ImageRef>) -> Value {
         let Owner { run_id, attempt, app, service } = &self.owner;
         json!({
             "run_id": run_id,
@@ -272,6 +274,7 @@ impl DeploymentPayload {
             "app": app.as_str(),
             "service": service.as_str(),
             "deployment": self.deployment.as_str(),
+            "image": image.map(ToString::to_string),
         })
     }
 

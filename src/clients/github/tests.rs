@@ -39,7 +39,13 @@ fn owner() -> Owner {
 fn deployment() -> NewDeployment {
     let environment: EnvName = "staging".parse().unwrap();
     let payload = DeploymentPayload { owner: owner(), deployment: "d-1".parse().unwrap() };
-    NewDeployment { commit: sha(), environment, transient: false, payload }
+    NewDeployment {
+        commit: sha(),
+        environment,
+        transient: false,
+        payload,
+        image: format!("web@sha256:{}", "2".repeat(64)).parse().ok(),
+    }
 }
 
 fn status() -> DeploymentStatus {
@@ -140,7 +146,10 @@ async fn a_deployment_is_exact_and_merges_nothing() {
     let (asked, statuses) = bench.double.deployments().remove(0);
     assert_eq!(asked["ref"], sha().as_str());
     assert_eq!((&asked["auto_merge"], &asked["required_contexts"]), (&false.into(), &serde_json::json!([])));
-    let payload = serde_json::json!({"run_id": 9, "attempt": 1, "app": "shop", "service": "web", "deployment": "d-1"});
+    let image = deployment().image.unwrap().to_string();
+    let payload = serde_json::json!({
+        "run_id": 9, "attempt": 1, "app": "shop", "service": "web", "deployment": "d-1", "image": image,
+    });
     assert_eq!(asked["payload"], payload);
     assert_eq!(statuses[0]["description"].as_str().unwrap().chars().count(), 140);
     // Another attempt is another deployment.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use oci_client::{Reference, RegistryOperation};
 use serde::Deserialize;
 
-use super::{Door, Registry};
-use crate::domain::ImageRef;
+use super::{Door, Registry, reference};
+use crate::domain::{Digest, ImageRef, Repository};
 
 /// Longest time for all questions: whoever asks wants to fetch the image, not to wait.
 const CALL: Duration = Duration::from_secs(5);
@@ -56,6 +56,21 @@ impl Registry {
                 Some(Layer { size: u64::try_from(layer.size).ok()?, content })
             });
             sized.collect()
+        };
+        tokio::time::timeout(CALL, asked).await.ok()?
+    }
+
+    /// The digest under a tag, and that of the image's own description, by which engines know it. `None` where the registry
+    /// does not tell.
+    pub async fn image_id(&self, repository: &Repository, tag: &str) -> Option<(Digest, String)> {
+        let host = repository.registry();
+        let auth = self.auth(&host).ok()?;
+        let reference = reference(repository, tag);
+        let asked = async {
+            let client = Door::of(&host).await.client();
+            client.auth(&reference, &auth, RegistryOperation::Pull).await.ok()?;
+            let (manifest, digest) = client.pull_image_manifest(&reference, &auth).await.ok()?;
+            Some((digest.parse().ok()?, manifest.config.digest))
         };
         tokio::time::timeout(CALL, asked).await.ok()?
     }

@@ -11,6 +11,7 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
 
+use crate::clients::docker::RegistryLogin;
 use crate::domain::{Digest, Reason, Repository};
 use crate::failure::Failure;
 
@@ -21,6 +22,8 @@ pub use layers::Layer;
 
 /// Pauses before a registry that is busy is asked again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// The user of every login that Amazon ECR gives.
+const ECR_USER: &str = "AWS";
 /// The empty JSON object, which OCI's image specification knows as a blob of its own.
 const EMPTY: &str = "{}";
 const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
@@ -71,7 +74,7 @@ impl Registry {
                     .because(error)
             }),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(failure(repository, &host, auth != RegistryAuth::Anonymous, error)),
+            Err(error) => Err(failure(repository, &host, self.credentials.of(&host)?, error)),
         }
     }
 
@@ -149,7 +152,16 @@ fn is_missing(error: &OciDistributionError) -> bool {
     }
 }
 
-fn failure(repository: &Repository, host: &str, logged_in: bool, error: OciDistributionError) -> Failure {
+/// What may be wrong with a login that is refused.
+#[must_use]
+pub fn what_to_check(login: &RegistryLogin) -> &'static str {
+    if login.username == ECR_USER {
+        return "see that the AWS role may use the repository (`ecr:BatchGetImage`, `ecr:PutImage` and what goes with them); a password of `aws ecr get-login-password` is good for 12 hours";
+    }
+    "check `registry-username` and `registry-password`, and that the account may push there"
+}
+
+fn failure(repository: &Repository, host: &str, login: Option<&RegistryLogin>, error: OciDistributionError) -> Failure {
     let refused = match &error {
         OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => true,
         OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
@@ -163,12 +175,12 @@ fn failure(repository: &Repository, host: &str, logged_in: bool, error: OciDistr
             .because(error)
             .hint("see that the name in `image` is right, and that the registry is up");
     }
-    let failure = match (refused, logged_in) {
-        (true, true) => {
+    let failure = match (refused, login) {
+        (true, Some(login)) => {
             Failure::new(Reason::RegistryFailed, format!("the registry `{host}` refuses the login for `{repository}`"))
-                .hint("check `registry-username` and `registry-password`, and that the account may push there")
+                .hint(what_to_check(login))
         }
-        (true, false) => {
+        (true, None) => {
             Failure::new(Reason::RegistryFailed, format!("the registry `{host}` wants a login for `{repository}`"))
                 .hint("give `registry-username` and `registry-password`")
         }

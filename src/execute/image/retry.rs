@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clients::docker::DockerError;
+use crate::clients::docker::{DockerError, RegistryLogin};
+use crate::clients::registry::what_to_check;
 use crate::domain::{Reason, Repository};
 use crate::failure::{Failure, Kind};
 
@@ -46,7 +47,7 @@ pub(super) fn full(repository: &Repository, error: DockerError) -> Failure {
 }
 
 /// The failure of a push that is not tried again.
-pub(super) fn failure(repository: &Repository, logged_in: bool, error: DockerError) -> Failure {
+pub(super) fn failure(repository: &Repository, login: Option<&RegistryLogin>, error: DockerError) -> Failure {
     let denied = says(&error.to_string(), &["unauthorized", "denied", "auth", "authentication", "401", "403"]);
     let host = repository.registry();
     let (message, hint) = if matches!(error, DockerError::Unavailable { .. }) {
@@ -55,11 +56,8 @@ pub(super) fn failure(repository: &Repository, logged_in: bool, error: DockerErr
             .kind(Kind::Build)
             .because(error)
             .hint("see that the job may reach the Docker Engine (`DOCKER_HOST`), then run it again");
-    } else if denied && logged_in {
-        (
-            format!("the registry `{host}` refuses the login for `{repository}`"),
-            "check `registry-username` and `registry-password`, and that the account may push there",
-        )
+    } else if let (true, Some(login)) = (denied, login) {
+        (format!("the registry `{host}` refuses the login for `{repository}`"), what_to_check(login))
     } else if denied {
         (
             format!("the registry `{host}` wants a login for `{repository}`"),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::agent_api::Gate;
 use crate::domain::plain_json;
-use crate::plan::{Planned, Step, Version};
+use crate::plan::{Place, Planned, Step, Version};
 
 /// Renders a plan as one JSON document with a line break at its end.
 #[must_use]
@@ -22,20 +22,24 @@ pub fn json(planned: &Planned) -> String {
         .collect();
     let lints: Vec<Value> =
         planned.lints.iter().map(|lint| json!({"code": lint.code, "message": lint.message})).collect();
-    let revision = planned.plan.steps.first().map(|step| match step {
-        Step::AgentSwap(swap) => swap.expected_revision.as_str(),
-    });
+    let revision = planned.plan.steps.iter().find_map(Step::expects);
+    let target = match &report.place {
+        Place::Agent(url) => json!({"kind": "vps", "agent": url.as_str()}),
+        Place::Ecs { region, cluster } => {
+            json!({"kind": "ecs", "region": region.as_str(), "cluster": cluster.as_str()})
+        }
+    };
     let gate = match &report.gate {
-        Gate::Probe(probe) => json!({"probe": probe}),
-        Gate::DockerHealth => json!("docker_health"),
-        Gate::None => Value::Null,
+        Some(Gate::Probe(probe)) => json!({"probe": probe}),
+        Some(Gate::DockerHealth) => json!("docker_health"),
+        Some(Gate::None) | None => Value::Null,
     };
     let document = json!({
         "schema": 1,
         "environment": report.environment.as_str(),
         "app": report.app.as_str(),
         "service": report.service.as_str(),
-        "target": {"kind": "vps", "agent": report.agent.as_str()},
+        "target": target,
         "running": version(report.running.as_ref()),
         "wanted": version(report.wanted.as_ref()),
         "rollback": report.rollback,

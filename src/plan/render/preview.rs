@@ -2,13 +2,13 @@
 
 use super::{LINE, markdown_code, markdown_prose, version};
 use crate::domain::one_line;
-use crate::plan::Mark;
 use crate::plan::preview::{Origin, Preview, Running};
+use crate::plan::{Mark, Place};
 
 /// Renders it as lines.
 #[must_use]
 pub fn preview_text(preview: &Preview) -> String {
-    let mut out = format!("{}: {}/{} at {}\n", preview.environment, preview.app, preview.service, preview.agent);
+    let mut out = format!("{}: {}/{} at {}\n", preview.environment, preview.app, preview.service, preview.place);
     let mut line = |text: String| {
         out.push_str(&one_line(&text, LINE));
         out.push('\n');
@@ -72,6 +72,10 @@ fn steps(preview: &Preview) -> Vec<(Mark, &'static str, String)> {
         }
         Origin::Given(image) => image.clone(),
     };
-    all.push((Mark::Change, "deploy", format!("{} runs {image}, by the agent at {}", preview.service, preview.agent)));
+    let by = match &preview.place {
+        Place::Agent(url) => format!("by the agent at {url}"),
+        place @ Place::Ecs { .. } => format!("in {place}"),
+    };
+    all.push((Mark::Change, "deploy", format!("{} runs {image}, {}", preview.service, by)));
     all
 }

@@ -7,7 +7,7 @@ use crate::plan::PlanReport;
 /// Renders a plan as lines.
 #[must_use]
 pub fn text(report: &PlanReport) -> String {
-    let mut out = format!("{}: {}/{} at {}\n", report.environment, report.app, report.service, report.agent);
+    let mut out = format!("{}: {}/{} at {}\n", report.environment, report.app, report.service, report.place);
     let mut line = |text: String| {
         out.push_str(&one_line(&text, LINE));
         out.push('\n');

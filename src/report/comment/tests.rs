@@ -10,7 +10,7 @@ use crate::event::{DeployEvent, Outcome, Phase, Stamped};
 use crate::failure::{Failure, Kind};
 use crate::plan::preview::{Origin, Preview, Running};
 use crate::plan::render::preview_text;
-use crate::plan::{Action, Downtime, Mark, PlanReport};
+use crate::plan::{Action, Downtime, Mark, Place, PlanReport};
 
 const IMAGE: &str = "registry.example/shop@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OLD: &str = "registry.example/shop@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -24,12 +24,12 @@ fn plan() -> PlanReport {
         environment: "staging".parse().unwrap(),
         app: "shop".parse().unwrap(),
         service: "web".parse().unwrap(),
-        agent: "https://vps.example".parse().unwrap(),
+        place: Place::Agent("https://vps.example".parse().unwrap()),
         running: Some(version(Some(3), OLD)),
         wanted: Some(version(None, IMAGE)),
         rollback: false,
         changed: true,
-        gate: Gate::DockerHealth,
+        gate: Some(Gate::DockerHealth),
         actions: vec![Action { mark: Mark::Add, phase: Phase::Create, text: "1 container beside the old".to_owned() }],
         downtime: Downtime { expected: false, why: "both run until the switch".to_owned() },
         notes: Vec::new(),
@@ -156,7 +156,7 @@ fn a_plan_that_cannot_be_made_says_what_is_known() {
             app: "shop".parse().unwrap(),
             environment: "staging".parse().unwrap(),
             service: "web".parse().unwrap(),
-            agent: "https://vps.example".parse().unwrap(),
+            place: Place::Agent("https://vps.example".parse().unwrap()),
             image,
             running,
         };

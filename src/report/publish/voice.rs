@@ -128,6 +128,7 @@ impl Deployment {
             environment: story.environment.clone(),
             transient: matches!(run.comment, CommentOn::PullRequest(_)),
             payload: DeploymentPayload { owner: run.owner(story), deployment: id.clone() },
+            image: story.model.accepted.as_ref().and_then(|image| image.parse().ok()),
         };
         match github.create_deployment(&new).await {
             Ok(number) => {
@@ -170,7 +171,7 @@ pub(super) fn end(story: &Story) -> Option<(DeploymentState, String)> {
         Verdict::Deployed | Verdict::NothingToDo => DeploymentState::Success,
         Verdict::RolledBack => DeploymentState::Failure,
         Verdict::Stranded | Verdict::Failed | Verdict::Lost => DeploymentState::Error,
-        Verdict::Cancelled => DeploymentState::Inactive,
+        Verdict::Cancelled | Verdict::Superseded => DeploymentState::Inactive,
         Verdict::LetGo => DeploymentState::InProgress,
         Verdict::Running | Verdict::Planned => return None,
     };

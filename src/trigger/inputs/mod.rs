@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::timeout;
-use crate::domain::{AgentUrl, AppName, EnvName, Reason, Secret, ServiceName, one_line};
+use crate::domain::{AgentUrl, AppName, EnvName, Reason, RoleArn, Secret, ServiceName, one_line};
 use crate::failure::Failure;
 use crate::plan::image::BuildMode;
 
@@ -50,6 +50,8 @@ pub struct Inputs {
     pub registry: Option<String>,
     pub registry_username: Option<String>,
     pub registry_password: Option<Secret<String>>,
+    pub role_to_assume: Option<RoleArn>,
+    pub audience: String,
     pub github_token: Option<Secret<String>>,
     pub timeout: Duration,
     pub dry_run: bool,
@@ -80,6 +82,8 @@ impl Inputs {
             registry: given.take("registry", values::registry),
             registry_username: given.take("registry-username", values::username),
             registry_password: given.secret("registry-password"),
+            role_to_assume: given.take("role-to-assume", values::of),
+            audience: given.take("audience", values::audience).unwrap_or_else(|| AUDIENCE.to_owned()),
             github_token: given.secret("github-token"),
             timeout: given.take("timeout", timeout).unwrap_or(DEFAULT_TIMEOUT),
             dry_run: given.take("dry-run", values::boolean).unwrap_or_default(),
@@ -102,6 +106,8 @@ impl Inputs {
     }
 }
 
+/// As [`INPUTS`] says it, and AWS's identity providers for GitHub have it.
+const AUDIENCE: &str = "sts.amazonaws.com";
 /// As [`INPUTS`] says it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 

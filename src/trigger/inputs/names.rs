@@ -54,6 +54,18 @@ pub const INPUTS: &[Input] = &[
     input("registry", "The registry that the user name and password are for. Default: the image's."),
     input("registry-username", "User name for the registry, to push and for the agent to pull."),
     secret(input("registry-password", "Password or token for the registry.")),
+    input(
+        "role-to-assume",
+        "A role of AWS to take on with GitHub's token, for an ECS target or an image in Amazon ECR, as `arn:aws:iam::111122223333:role/deploy`. \
+         Needs `permissions: id-token: write`. Default: the credentials that the job has.",
+    ),
+    or(
+        "sts.amazonaws.com",
+        input(
+            "audience",
+            "For whom GitHub's token for `role-to-assume` is, as the identity provider in IAM and the role's trust policy name it.",
+        ),
+    ),
     secret(or("${{ github.token }}", input("github-token", "The token for comment and deployment status."))),
     or(
         "15m",

@@ -105,6 +105,16 @@ pub(super) fn username(text: &str) -> Result<String, String> {
     if text.contains(':') { Err("a user name has no `:`".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// A client of an identity provider, as IAM takes it: 1 to 255 characters (`AddClientIDToOpenIDConnectProvider`).
+pub(super) fn audience(text: &str) -> Result<String, String> {
+    let good = text.chars().count() <= 255 && text.chars().all(|c| c.is_ascii_graphic());
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("write 1 to 255 visible characters, for example `sts.amazonaws.com`".to_owned())
+    }
+}
+
 /// `name=value` lines. Lines without anything are skipped; a value may be empty. Errors never repeat a value.
 pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut pairs = BTreeMap::new();

@@ -128,7 +128,7 @@ fn a_pull_request_is_told_what_would_be_built() {
     let fork = fork.expect("the step runs");
     agree(&fork, &user.github);
     ends(&fork, 0, "planned", "unknown");
-    assert!(fork.summary.contains("not known&#58; the run of a fork has no key"), "{}", fork.summary);
+    assert!(fork.summary.contains("not known&#58; the run of a fork has no secrets"), "{}", fork.summary);
     assert!(fork.summary.contains("with Dockerfile"), "{}", fork.summary);
     assert_eq!(user.github.calls().len(), calls, "nothing is asked of GitHub");
     assert_eq!(user.github.comments(7).len(), 1);

@@ -111,7 +111,7 @@ fn a_fork_without_secrets_is_no_mistake() {
     let payload = opened(&json!({"full_name": "eve/hello"})).to_string();
     let told = bare.run(("pull_request", payload.as_bytes()), &[], &inputs);
     assert_eq!(told.code, 0, "{}", told.log());
-    assert!(told.stdout.contains("the run of a fork has no key"), "{}", told.log());
+    assert!(told.stdout.contains("the run of a fork has no secrets"), "{}", told.log());
     bare.assert_untouched();
 }
 

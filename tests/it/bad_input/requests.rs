@@ -28,7 +28,10 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let options = AgentOptions {
-            services: vec![AgentService::new("web"), AgentService::new("ghost")],
+            services: vec![
+                AgentService::new("web"),
+                AgentService { before_deploy: "allowed".to_owned(), ..AgentService::new("ghost") },
+            ],
             // Goes on where `apps` ends: two applications of whose compose files nothing is there.
             extra: "  other:\n    project: nowhere\n    dir: /nonexistent\n    images: [docker.io/badgery/other]\n    services: {web: {probe: /healthz}}\n  third:\n    project: nowhere-too\n    dir: /\n    files: [nonexistent.yaml]\n    images: [docker.io/badgery/third]\n    services: {web: {probe: /healthz}}\n".to_owned(),
             ..AgentOptions::default()
@@ -121,6 +124,17 @@ fn each_is_refused_and_changes_nothing() {
     scene.refused("a foreign image", 403, &foreign);
     let tag = scene.body(|body| body["want"]["image"] = "docker.io/badgery/hello:v2".into());
     scene.refused("an image by tag", 400, &Request::post(&scene.deployments("web"), &tag).signed(&scene.key));
+    for (what, service, command, timeout, status) in [
+        ("a command that the host does not allow", "web", vec!["sh"], 1000, 422),
+        ("a command without words", "ghost", vec![], 1000, 400),
+        ("a command of too many words", "ghost", vec!["x"; 65], 1000, 400),
+        ("a command that ends in no time", "ghost", vec!["x"], 0, 400),
+        ("a command with a NUL in it", "ghost", vec!["x\0y"], 1000, 400),
+    ] {
+        let before = json!({"command": command, "timeout_ms": timeout});
+        let asked = scene.body(|body| body["before_deploy"] = before);
+        scene.refused(what, status, &Request::post(&scene.deployments(service), &asked).signed(&scene.key));
+    }
     let unknown = Request::get(&scene.services("db")).signed(&scene.key);
     scene.refused("an unknown service", 404, &unknown);
     let ghost = Request::get(&scene.services("ghost")).signed(&scene.key);

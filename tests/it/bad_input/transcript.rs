@@ -121,6 +121,8 @@ impl World {
         let mut state = tree(&stage.bed.agent().expect("an agent").state_dir());
         // A request that was signed well is noted, whatever comes of it.
         state.remove(Path::new("nonces"));
+        // A file on its way to take another's place is no change before it does.
+        state.retain(|path, _| path.extension().is_none_or(|extension| extension != "tmp"));
         Self {
             containers: stage.bed.machine.docker(&listed).expect("docker answers"),
             routes: tree(stage.bed.proxy.folder()),

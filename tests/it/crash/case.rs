@@ -11,7 +11,7 @@ use deploy_action::event::Phase;
 pub(super) enum Kind {
     /// The first deployment of a service that labels route: its route is adopted.
     First,
-    /// Another version after it.
+    /// Another version after it, with a command before.
     Later,
     /// `rollback`.
     Rollback,
@@ -28,6 +28,7 @@ impl Kind {
     fn writes(self, word: &str) -> bool {
         match word {
             "adopting" | "adopted" => self == Self::First,
+            "preparing" => self == Self::Later,
             "switching" | "switched" | "proven" => self != Self::Broken,
             "retiring" => !matches!(self, Self::Broken | Self::Sick),
             "going_back" => matches!(self, Self::Broken | Self::Sick),
@@ -152,9 +153,9 @@ pub(super) fn every_point() -> Vec<Case> {
     single.chain(twice(Kind::First)).chain(twice(Kind::Later)).collect()
 }
 
-/// Thirteen deaths while an earlier one is made up for: all of a later swap, and three of a first one.
+/// Deaths while an earlier one is made up for: each of a later swap, and some of a first one.
 pub(super) fn some_twice() -> Vec<Case> {
-    twice(Kind::Later).chain(twice(Kind::First).take(3)).collect()
+    twice(Kind::Later).chain(twice(Kind::First).step_by(4)).collect()
 }
 
 /// Deaths at every record of the way back, and of the way forward.
@@ -201,13 +202,13 @@ pub(super) fn every_damage() -> Vec<Case> {
 
 /// Every phase of a swap, each in a kind of swap that has it.
 pub(super) fn each_phase(kill: fn(Phase) -> Kill) -> Vec<Case> {
-    use Phase::{Adopt, Back, Create, Gate, Prove, Pull, Rehearse, Start, Switch, Verify};
+    use Phase::{Adopt, Back, BeforeDeploy, Create, Gate, Prove, Pull, Rehearse, Start, Switch, Verify};
     let kind = |phase| match phase {
         Adopt => Kind::First,
         Back => Kind::Broken,
         _ => Kind::Later,
     };
-    let phases = [Adopt, Pull, Create, Start, Gate, Rehearse, Switch, Prove, Verify, Back];
+    let phases = [Adopt, Pull, BeforeDeploy, Create, Start, Gate, Rehearse, Switch, Prove, Verify, Back];
     phases.into_iter().map(|phase| Case { kind: kind(phase), kill: kill(phase) }).collect()
 }
 

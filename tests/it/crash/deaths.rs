@@ -45,12 +45,15 @@ impl Deaths {
         Self(self.0.into_iter().chain(other.0).collect())
     }
 
-    /// Panics where a promise was broken, and tells all of these cases.
+    /// Panics where a promise was broken, and tells all of these cases: each in a line, then each with the agent's log.
     #[track_caller]
     pub(super) fn assert_held(&self) {
-        let broken = self.0.iter().filter_map(|(case, result)| Some(format!("{case}: {}\n", result.as_ref().err()?)));
-        let broken: Vec<String> = broken.collect();
-        assert!(broken.is_empty(), "{} of {} deaths:\n{}", broken.len(), self.0.len(), broken.join("\n"));
+        let broken = self.0.iter().filter_map(|(case, result)| Some((case, result.as_ref().err()?)));
+        let broken: Vec<_> = broken.collect();
+        let brief = broken.iter().map(|(case, why)| format!("{case}: {}\n", why.lines().next().unwrap_or_default()));
+        let whole = broken.iter().map(|(case, why)| format!("\n{case}: {why}\n"));
+        let told: String = brief.chain(whole).collect();
+        assert!(broken.is_empty(), "{} of {} deaths:\n{told}", broken.len(), self.0.len());
     }
 
     /// Adds what came of them to the file that `script/torture` names.

@@ -41,7 +41,7 @@ fn asked(kill: fn(Phase) -> Kill, plainly: &[Phase]) -> Vec<Case> {
 
 #[test]
 fn whenever_the_engine_is_killed_one_version_serves_and_nothing_is_left() {
-    let on = asked(Kill::Engine, &[Phase::Start, Phase::Switch]);
+    let on = asked(Kill::Engine, &[Phase::BeforeDeploy, Phase::Start, Phase::Switch]);
     let on = Deaths::all(on, BEDS, || ground(true, always));
     on.report("the engine is killed, with live-restore");
     let off = asked(Kill::Engine, &[Phase::Create, Phase::Verify]);

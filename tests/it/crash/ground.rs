@@ -32,6 +32,8 @@ const GOOD: [&str; 3] = ["v1", "v2", "v3"];
 const BROKEN: &str = "v8";
 /// Can be made unhealthy.
 const FRAGILE: &str = "v9";
+/// What a later swap runs before.
+const BEFORE: &str = "    before_deploy: {command: [once, \"0\"], timeout: 30s}\n";
 /// The agent's variable that names the point of its death.
 const KILL_AT: &str = "DEPLOY_AGENT_KILL_AT";
 
@@ -74,7 +76,8 @@ impl Ground {
     }
 
     /// With another bed. `unbroken`: whether its containers outlive everything that dies here.
-    pub(super) fn set(setting: Setting, unbroken: bool) -> Self {
+    pub(super) fn set(mut setting: Setting, unbroken: bool) -> Self {
+        setting.agent.services.iter_mut().for_each(|service| service.before_deploy = "allowed".to_owned());
         let stage = Stage::set(setting);
         let mut images = BTreeMap::from(GOOD.map(|version| (version, stage.version(version))));
         images.insert(BROKEN, stage.push(&AppImage::version(BROKEN).mode("error-500-host")));
@@ -392,6 +395,7 @@ impl Ground {
     }
 
     fn ask(&self, wish: &Wish, kind: Kind) -> Result<Client, String> {
+        self.configure(kind)?;
         let arguments: Vec<&str> = wish.arguments.iter().map(String::as_str).collect();
         let web = self.stage.bed.proxy.web();
         Client::start(&self.stage.bed, &arguments, move |line| {
@@ -400,6 +404,14 @@ impl Ground {
                 let _ = request(web, "GET", HOST, "/sick", &[]);
             }
         })
+    }
+
+    /// A later swap runs a command before.
+    fn configure(&self, kind: Kind) -> Result<(), String> {
+        let text = fs::read_to_string(self.stage.bed.dir().join("client/deploy.yml")).map_err(told)?;
+        let bare: String = text.split_inclusive('\n').filter(|line| !line.contains("before_deploy")).collect();
+        let before = if kind == Kind::Later { BEFORE } else { "" };
+        self.stage.bed.write_deploy_yml(&format!("{bare}{before}")).map_err(told)
     }
 
     /// Starts the agent anew. A version needs a while to be found ill, and only then.

@@ -14,12 +14,24 @@ pub(super) fn stored(bed: &Bed) -> Result<ServiceState, String> {
     Ok(state.service(&"web".parse().expect("a name")))
 }
 
-/// Everything that is left over or does not fit together; empty where all is as it should be.
+/// Everything that is left over or does not fit together, where one container should run; empty where all is as it should
+/// be.
 pub(super) fn complaints(bed: &Bed, status: &Value) -> Result<Vec<String>, String> {
+    complaints_of(1, bed, status)
+}
+
+/// The same, where so many should run.
+pub(super) fn complaints_of(replicas: usize, bed: &Bed, status: &Value) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let containers = bed.containers_of("web").map_err(|error| error.to_string())?;
-    if containers.len() != 1 || containers.iter().any(|container| container.state != "running") {
-        found.push(format!("one container should run: {containers:?}"));
+    if containers.len() != replicas || containers.iter().any(|container| container.state != "running") {
+        found.push(format!("{replicas} should run: {containers:?}"));
+    }
+    let one_off = ["project=".to_owned() + bed.name(), "oneoff=True".to_owned()];
+    let one_off = one_off.map(|label| format!("label=com.docker.compose.{label}"));
+    let listed = bed.machine.docker(&["ps", "-aq", "--filter", &one_off[0], "--filter", &one_off[1]]);
+    if !listed.map_err(|error| error.to_string())?.trim().is_empty() {
+        found.push("the container of a command is left".to_owned());
     }
     let state = stored(bed)?;
     files(bed, &mut found);
@@ -76,8 +88,8 @@ fn route(bed: &Bed, state: &ServiceState, containers: &[Container], found: &mut 
         (Some(_), Some(text)) => {
             let servers: Vec<&str> = text.matches("\"url\"").collect();
             let ours = containers.iter().filter(|container| text.contains(&format!("//{}:", container.name))).count();
-            if servers.len() != 1 || ours != 1 || text.contains("deploy-agent-proof-") {
-                found.push(format!("the route file should name the one container and nothing else: {text}"));
+            if [servers.len(), ours] != [containers.len(); 2] || text.contains("deploy-agent-proof-") {
+                found.push(format!("the route file should name these containers and nothing else: {text}"));
             }
         }
         (route, text) => {

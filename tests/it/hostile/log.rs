@@ -4,13 +4,19 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use kit::bed::{AgentOptions, AppImage, Machine, run};
+use kit::bed::{AgentOptions, AppImage, Machine};
 use kit::runner::Told;
 use serde_json::json;
 
+use super::watched::{Watched, peak_of};
 use crate::action::bare::assert_no_foreign_command;
 use crate::action::user::{User, pull_request, push};
 use crate::stage::{Setting, Stage};
+
+/// Most memory in MiB of whoever passes on what an application prints: a megabyte on a line is cut where it is read.
+const MEMORY: u64 = 48;
+/// Longest that a deployment of a version may take that ends at once.
+const TIME: Duration = Duration::from_secs(60);
 
 /// No terminal obeys it, and no reader is turned around.
 #[track_caller]
@@ -79,7 +85,7 @@ fn noting(dir: &Path) -> AgentOptions {
 #[test]
 fn last_words_and_names_do_no_harm() {
     let dir = tempfile::tempdir().expect("a folder");
-    let user = User::with(Setting { agent: noting(dir.path()), ..Setting::default() });
+    let mut user = User::with(Setting { agent: noting(dir.path()), ..Setting::default() });
     let pwned = dir.path().join("pwned");
     let name =
         format!("-x/$(touch {0})`touch {0}`\";touch {0};\"'|touch {0}&#\u{202e}\n::error::pwned", pwned.display());
@@ -114,6 +120,9 @@ fn last_words_and_names_do_no_harm() {
     assert_text("the plan", &user.github.comments(7)[0].1);
 
     shown_on_a_terminal(&user.stage);
+    let agent = user.stage.bed.agent().expect("an agent");
+    let peak = peak_of(agent.id().expect("it runs"));
+    assert!((1..=MEMORY).contains(&peak), "the agent held {peak} MiB");
     assert!(!pwned.exists(), "a name was run");
     let trace = fs::read_to_string(dir.path().join("trace")).expect("compose was called");
     assert!(trace.contains("create\n--no-recreate"), "{trace}");
@@ -133,9 +142,9 @@ fn shown_on_a_terminal(stage: &Stage) {
         let line = ["deploy", "production", "--image", &image, "--format", format];
         let mut command = stage.bed.command(&line).expect("a command");
         command.env("DEPLOY_REQUESTED_BY", "\u{1b}[31meve\n::error::x");
-        let said = run(&mut command, Duration::from_secs(60)).expect("it runs");
-        assert_eq!(said.code, 30, "{said:?}");
-        let said = format!("{}{}", said.stdout, said.stderr);
+        let watched = Watched::run(&mut command, TIME);
+        watched.assert_within(&format!("a deployment as {format}"), 30, MEMORY, TIME);
+        let said = watched.said();
         assert_plain(&format!("a deployment as {format}"), &said);
         assert!(said.contains("colours") && !said.lines().any(|line| line.trim_start().starts_with("::")), "{said}");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A part of an answer.
 #[derive(Debug, Clone)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
     /// The same bytes again and again, until the other side hangs up.
@@ -19,27 +19,29 @@ pub(super) enum Piece {
 
 /// What was asked.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// The request's first line.
-    pub(super) line: String,
+    pub(crate) line: String,
+    /// All lines of its head.
+    pub(crate) head: String,
     /// Where it was asked.
-    pub(super) here: SocketAddr,
+    pub(crate) here: SocketAddr,
 }
 
 /// The server. Its threads end with the test's process.
 #[derive(Debug)]
-pub(super) struct Scripted {
-    pub(super) address: SocketAddr,
+pub(crate) struct Scripted {
+    pub(crate) address: SocketAddr,
 }
 
 impl Scripted {
     /// Answers one request a connection; then the connection ends.
-    pub(super) fn new(answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
         Self::at(&Ipv4Addr::LOCALHOST.to_string(), answer)
     }
 
     /// The same at another address of this machine.
-    pub(super) fn at(ip: &str, answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
+    pub(crate) fn at(ip: &str, answer: impl Fn(&Asked) -> Vec<Piece> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((ip, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let answer = Arc::new(answer);
@@ -67,7 +69,7 @@ fn serve(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> Vec<Piece>) -> std::
     }
     let text = String::from_utf8_lossy(&head);
     let line = text.lines().next().unwrap_or_default().to_owned();
-    for piece in answer(&Asked { line, here: stream.local_addr()? }) {
+    for piece in answer(&Asked { line, head: text.into_owned(), here: stream.local_addr()? }) {
         match piece {
             Piece::Bytes(bytes) => stream.write_all(&bytes)?,
             Piece::Forever(bytes) => {
@@ -88,17 +90,17 @@ fn serve(mut stream: &TcpStream, answer: &dyn Fn(&Asked) -> Vec<Piece>) -> std::
 }
 
 /// The head of an answer without a length: it ends with the connection.
-pub(super) fn head(status: &str) -> Piece {
+pub(crate) fn head(status: &str) -> Piece {
     Piece::Bytes(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n").into_bytes())
 }
 
 /// The head of one in chunks.
-pub(super) fn chunked() -> Piece {
+pub(crate) fn chunked() -> Piece {
     Piece::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".to_vec())
 }
 
 /// A whole answer.
-pub(super) fn whole(status: &str, headers: &str, body: &str) -> Vec<Piece> {
+pub(crate) fn whole(status: &str, headers: &str, body: &str) -> Vec<Piece> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
     vec![Piece::Bytes(format!("{head}{body}").into_bytes())]

@@ -18,6 +18,9 @@ pub(crate) enum Fault {
     NoSpace,
     /// Requests of this method are refused for want of rights, in the words of the specification.
     Denied { method: &'static str },
+    /// As two runs that push one tag at the same time into a repository of Amazon ECR with immutable tags: the tag is not
+    /// there until somebody writes it, and is then told to be another's.
+    Taken,
     /// Whoever asks for a manifest is told another digest.
     OtherDigest,
     /// The first upload of a layer breaks off after so many bytes.
@@ -25,6 +28,11 @@ pub(crate) enum Fault {
 }
 
 const NO_SPACE: &str = r#"{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/var/lib/registry/docker/registry/v2/repositories/x/_uploads/2110cd4e/startedat","Err":28}}}]}
+"#;
+const NO_MANIFEST: &str = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"Requested image not found"}]}
+"#;
+/// The sentence of Amazon ECR's `ImageTagAlreadyExistsException`.
+const TAKEN: &str = r#"{"errors":[{"code":"TAG_INVALID","message":"The image tag 'x' already exists in the 'shop/web' repository and cannot be overwritten because the tag is immutable."}]}
 "#;
 const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied","detail":[{"Type":"repository","Name":"shop/web","Action":"push"}]}]}
 "#;
@@ -107,16 +115,15 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
             Some(("500 Internal Server Error", NO_SPACE))
         }
         Fault::Denied { method } if text.starts_with(method) => Some(("403 Forbidden", DENIED)),
+        Fault::Taken if text.contains("/manifests/") && text.starts_with("PUT") => Some(("400 Bad Request", TAKEN)),
+        Fault::Taken if text.contains("/manifests/") && met.load(Ordering::SeqCst) == 0 => {
+            return refuse(&mut client, "404 Not Found", NO_MANIFEST);
+        }
         _ => None,
     };
     if let Some((status, body)) = told {
         met.fetch_add(1, Ordering::SeqCst);
-        let length = body.len();
-        let kind = "Content-Type: application/json; charset=utf-8\r\nDocker-Distribution-Api-Version: registry/2.0";
-        let answer =
-            format!("HTTP/1.1 {status}\r\n{kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-        client.write_all(answer.as_bytes())?;
-        return client.shutdown(Shutdown::Both);
+        return refuse(&mut client, status, body);
     }
     let mut upstream = TcpStream::connect(registry)?;
     let uploads = ["PATCH", "PUT"].iter().any(|method| text.starts_with(method)) && text.contains("/blobs/uploads/");
@@ -133,6 +140,14 @@ fn serve(mut client: TcpStream, registry: SocketAddr, fault: Fault, met: &Atomic
     let (mut from, mut to) = (client.try_clone()?, upstream.try_clone()?);
     thread::spawn(move || std::io::copy(&mut from, &mut to));
     std::io::copy(&mut upstream, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}
+
+fn refuse(client: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    let kind = "Content-Type: application/json; charset=utf-8\r\nDocker-Distribution-Api-Version: registry/2.0";
+    let answer = format!("HTTP/1.1 {status}\r\n{kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    client.write_all(answer.as_bytes())?;
     client.shutdown(Shutdown::Both)
 }
 

@@ -222,3 +222,27 @@ fn an_upload_that_breaks_off_is_done_again() {
     }
     shop.door = open;
 }
+
+#[test]
+fn a_tag_that_another_run_took_is_as_good_only_with_the_same_image() {
+    let mut shop = Shop::open(&format!("FROM {BASE}\nCOPY hello /\n"));
+    let first = shop.make().result.expect("an image");
+    let door = |shop: &Shop| Faulty::before(shop.registry.address(), Fault::Taken);
+    let taken = door(&shop);
+    shop.door = taken.address;
+    let made = shop.make();
+    let image = made.result.as_ref().map_err(Failure::render).expect("the same image");
+    assert_eq!((image.digest(), taken.met()), (first.digest(), 1));
+    shop.forget();
+
+    std::fs::write(shop.spec.context.join("hello"), "another\n").expect("a file");
+    let taken = door(&shop);
+    shop.door = taken.address;
+    let made = shop.make();
+    let host = shop.door;
+    let tag = deploy_action::plan::image::tag(&Shop::commit(), &shop.spec);
+    assert_eq!(
+        made.failure().message,
+        format!("the registry `{host}` has another image as `{tag}`, and lets no tag be given to another one")
+    );
+}

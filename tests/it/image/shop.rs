@@ -95,14 +95,7 @@ impl Shop {
 
     /// Takes what was made here from the engine.
     pub(crate) fn forget(&self) {
-        let reference = format!("reference={}", self.repository());
-        let format = ["--format", "{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}"];
-        let list = ["images", "--digests", "--filter", &reference, format[0], format[1]];
-        let names = self.machine.docker_output(&list).map(|output| output.stdout).unwrap_or_default();
-        for name in names.lines().filter(|name| !name.contains("<none>")) {
-            // The second name of one that is gone is gone too.
-            let _ = self.machine.docker_output(&["rmi", "--force", name]);
-        }
+        forget(&self.machine, &self.repository().to_string());
     }
 
     /// The files of an image but those that the engine reads for itself.
@@ -164,6 +157,18 @@ impl Shop {
 impl Drop for Shop {
     fn drop(&mut self) {
         self.forget();
+    }
+}
+
+/// Takes all images of a repository from the engine. What has another name as well stays under that.
+pub(crate) fn forget(machine: &Machine, repository: &str) {
+    let reference = format!("reference={repository}");
+    let format = ["--format", "{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}"];
+    let list = ["images", "--digests", "--filter", &reference, format[0], format[1]];
+    let names = machine.docker_output(&list).map(|output| output.stdout).unwrap_or_default();
+    for name in names.lines().filter(|name| !name.contains("<none>")) {
+        // The second name of one that is gone is gone too.
+        let _ = machine.docker_output(&["rmi", "--force", name]);
     }
 }
 

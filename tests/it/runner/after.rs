@@ -17,7 +17,7 @@ fn each_signal_after_the_switch_lets_go_and_the_post_step_tells_the_end() {
         assert_eq!(told.code, 40, "SIG{signal}: {}", told.stdout);
         assert!(told.stdout.contains("the agent is finishing deployment"), "{}", told.stdout);
         scene.stage().assert_serves(version);
-        scene.assert_comment("Run cancelled: the agent finishes");
+        scene.assert_comment("Run cancelled: the deployment to");
         assert_eq!(scene.states(), ["in_progress", "in_progress"], "SIG{signal}");
         assert_eq!(told.state.get("closed"), None, "{:?}", told.state);
         assert!(told.state.contains_key("deployment"), "{:?}", told.state);

@@ -74,7 +74,7 @@ fn a_hanging_agent_holds_nobody_back_and_the_post_step_gives_up_for_it() {
     scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
     let told = step.ends_by(&scene, "TERM");
     assert_eq!(told.code, 40, "{}", told.stdout);
-    scene.assert_comment("Run cancelled: the agent finishes");
+    scene.assert_comment("Run cancelled: the deployment to");
     assert_eq!(told.state.get("closed"), None, "{:?}", told.state);
 
     scene.user.stage.bed.agent().expect("an agent").signal("CONT").expect("it stands");
@@ -96,11 +96,13 @@ fn a_second_signal_leaves_at_once_and_the_post_step_gives_up_for_it() {
     scene.user.stage.bed.agent().expect("an agent").signal("STOP").expect("it runs");
     let begun = Instant::now();
     step.step.signal("INT").expect("a signal");
+    // Two of a kind that wait at once are one.
+    step.says(&scene, "cancelling: the agent is asked to abandon the deployment");
     let told = step.ends_by(&scene, "INT");
     assert!(begun.elapsed() < PATIENT, "{:?}: {}", begun.elapsed(), told.stdout);
     assert_eq!(told.code, 40, "{}", told.stdout);
     assert!(told.stdout.contains("left deployment"), "{}", told.stdout);
-    scene.assert_comment("Run cancelled: the agent finishes");
+    scene.assert_comment("Run cancelled: the deployment to");
 
     scene.user.stage.bed.agent().expect("an agent").signal("CONT").expect("it stands");
     let post = scene.post(&mut step.job, &told.state);

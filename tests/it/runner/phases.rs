@@ -78,7 +78,7 @@ fn after_the_switch_the_agent_finishes_and_the_post_step_tells_it() {
         let told = interrupted(&scene, &mut step, phase);
         assert_eq!(told.code, 40, "{phase}: {}", told.stdout);
         assert!(told.stdout.contains("the agent is finishing deployment"), "{phase}: {}", told.stdout);
-        scene.assert_comment("Run cancelled: the agent finishes");
+        scene.assert_comment("Run cancelled: the deployment to");
         let post = scene.post(&mut step.job, &told.state);
         assert_eq!(post.code, 0, "{phase}: {}", post.stdout);
         scene.assert_comment("Deployed to");

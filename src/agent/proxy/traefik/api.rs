@@ -86,6 +86,14 @@ impl Api {
         Ok(self.get(&format!("/api/http/services/{}", escape(name))).await?.map(|(answer, _)| answer))
     }
 
+    /// All services.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn services(&self) -> Result<Vec<Value>, HttpError> {
+        self.list("/api/http/services").await
+    }
+
     /// Everything.
     ///
     /// # Errors
@@ -93,7 +101,7 @@ impl Api {
     pub async fn view(&self) -> Result<View, HttpError> {
         Ok(View {
             routers: self.list("/api/http/routers").await?,
-            services: self.list("/api/http/services").await?,
+            services: self.services().await?,
             middlewares: self.list("/api/http/middlewares").await?,
             entry_points: self.list("/api/entrypoints").await?,
         })

@@ -4,6 +4,7 @@
 //! is taken back at once.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -101,6 +102,31 @@ pub async fn lead(api: &Api, file: &RouteFile, servers: &[String]) -> Result<(),
                 _ => tokio::time::sleep(LOOK).await,
             }
         }
+    }
+    Ok(())
+}
+
+/// Waits until no service that Traefik has sends to one of these addresses of containers that are gone.
+///
+/// # Errors
+/// A sentence where one still does.
+pub async fn forgotten(api: &Api, gone: &[IpAddr]) -> Result<(), String> {
+    let host = |address: &IpAddr| match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let gone: BTreeSet<String> = gone.iter().map(host).collect();
+    let until = Instant::now() + CONFIRM;
+    while !gone.is_empty() {
+        let why = match api.services().await {
+            Ok(services) if services.iter().all(|service| hosts(service).is_disjoint(&gone)) => break,
+            Ok(_) => "Traefik still sends requests to containers that are gone".to_owned(),
+            Err(error) => format!("Traefik's API does not answer: {error}"),
+        };
+        if Instant::now() >= until {
+            return Err(why);
+        }
+        tokio::time::sleep(LOOK).await;
     }
     Ok(())
 }
@@ -225,4 +251,36 @@ fn hosts(service: &Value) -> BTreeSet<String> {
     let servers = service.pointer("/loadBalancer/servers").and_then(Value::as_array);
     let host = |url: &str| url.split_once("://")?.1.rsplit_once(':').map(|(host, _)| host.to_owned());
     servers.into_iter().flatten().filter_map(|server| host(text(server, "url"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_container_that_is_gone_is_waited_for_until_no_service_sends_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let traefik = thread::spawn(move || {
+            for servers in
+                [r#"{"url":"http://10.0.0.8:80"},{"url":"http://10.0.0.9:80"}"#, r#"{"url":"http://10.0.0.8:80"}"#]
+            {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let body = format!(
+                    r#"[{{"name":"web@docker","loadBalancer":{{"servers":[{servers}]}}}},{{"name":"api@internal"}}]"#
+                );
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+            }
+        });
+        let api = Api::new(&base, super::super::http::local_client().unwrap());
+        forgotten(&api, &["10.0.0.9".parse().unwrap()]).await.unwrap();
+        traefik.join().expect("both answers were asked for");
+        forgotten(&api, &[]).await.expect("nobody is asked where nothing is gone");
+    }
 }

@@ -36,6 +36,7 @@ mod settings;
 mod stop;
 mod stream;
 mod sum;
+#[cfg_attr(not(feature = "bed"), expect(dead_code, reason = "the load generator uses more of it than the app"))]
 pub(crate) mod wire;
 
 use std::env;
@@ -51,7 +52,7 @@ use stop::Stop;
 pub use sum::BodySum;
 
 /// The whole program. `kit-app` serves (or does what `MODE` says), `kit-app healthcheck` asks the running
-/// one. Exit codes: 0 asked to end or healthy, 1 failed or unhealthy, 2 bad settings, 3 mode `crash`,
+/// one, `kit-app once CODE [MS]` ends with that code after that time. Exit codes: 0 asked to end or healthy, 1 failed or unhealthy, 2 bad settings, 3 mode `crash`,
 /// 4 mode `eat-memory`, 143 mode `abrupt`.
 pub fn main() -> ExitCode {
     let settings = match Settings::read(|name| env::var_os(name)) {
@@ -64,11 +65,20 @@ pub fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
         None => run(settings),
         Some("healthcheck") => healthcheck::run(&settings),
+        Some("once") => once(&settings, env::args().skip(2).collect()),
         Some(other) => {
             log(&format!("unknown subcommand {other:?}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// `kit-app once CODE [MS]`: a command that does its work and ends.
+fn once(settings: &Settings, arguments: Vec<String>) -> ExitCode {
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    log(&format!("once: version={} leaves with exit code {}", settings.version, number(0)));
+    thread::sleep(Duration::from_millis(number(1)));
+    ExitCode::from(u8::try_from(number(0)).unwrap_or(u8::MAX))
 }
 
 fn run(settings: Settings) -> ExitCode {

@@ -22,6 +22,8 @@ pub struct AgentService {
     /// Default none: five.
     pub keep_releases: String,
     /// `allowed` or nothing.
+    pub before_deploy: String,
+    /// `allowed` or nothing.
     pub overlap: String,
 }
 
@@ -37,6 +39,7 @@ impl AgentService {
             gate_timeout: "15s".to_owned(),
             pull_timeout: String::new(),
             keep_releases: String::new(),
+            before_deploy: String::new(),
             overlap: String::new(),
         }
     }
@@ -51,6 +54,7 @@ impl AgentService {
             ("gate_timeout", &self.gate_timeout),
             ("pull_timeout", &self.pull_timeout),
             ("keep_releases", &self.keep_releases),
+            ("before_deploy", &self.before_deploy),
             ("overlap", &self.overlap),
         ] {
             if !value.is_empty() {

@@ -53,7 +53,7 @@ impl Machine {
             kit_app: kit_app.ok_or_else(|| {
                 BedError::new(
                     "bed: the sample app is not built: \
-                     cargo build --release -p kit --bin kit-app --target \"$(uname -m)-unknown-linux-musl\"",
+                     cargo build --release -p kit --no-default-features --bin kit-app --target \"$(uname -m)-unknown-linux-musl\"",
                 )
             })?,
             env,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::{BedError, Result};
 use super::http::{self, Answer};
 use super::machine::Machine;
+use super::run::run;
 use super::wait::wait_for_some;
 use super::{LABEL, images};
 
@@ -26,6 +27,8 @@ pub struct ProxyOptions {
     pub web: String,
     /// The same of entry point `websecure`, for example `http: {tls: {}}`.
     pub websecure: String,
+    /// It counts no answers.
+    pub no_metrics: bool,
     /// Further lines at the top level of the static configuration.
     pub extra: String,
 }
@@ -46,12 +49,27 @@ const INSIDE: [u16; 3] = [8000, 8443, 8080];
 /// The address under which this machine reaches published ports.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// Set-up's file about it.
+const DEFAULT_CERTIFICATE: &str = "tls: {stores: {default: {defaultCertificate: {certFile: /etc/traefik/dynamic/default.crt, \
+                                       keyFile: /etc/traefik/dynamic/default.key}}}}\n";
+
+/// The certificate for hosts that have none of their own. Without it Traefik makes an RSA key with every change of a route.
+fn default_certificate(machine: &Machine, folder: &Path) -> Result<()> {
+    let mut openssl = machine.command("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=bed", "-keyout"]).arg(folder.join("default.key"));
+    run(openssl.arg("-out").arg(folder.join("default.crt")), Duration::from_secs(60))?.ok("making a key")?;
+    let file = folder.join("default-certificate.yml");
+    fs::write(&file, DEFAULT_CERTIFICATE).map_err(|error| BedError::file(&file, &error))
+}
+
 impl Proxy {
     pub(super) fn start(machine: &Machine, bed: &str, dir: &Path, options: &ProxyOptions) -> Result<Self> {
         let folder = dir.join("traefik");
         for path in [&folder, &dir.join("elsewhere")] {
             fs::create_dir_all(path).map_err(|error| BedError::file(path, &error))?;
         }
+        default_certificate(machine, &folder)?;
         let image = images::traefik(machine, dir)?;
         // Between choosing a free port and using it, another program may take it.
         for _ in 0..4 {
@@ -102,11 +120,12 @@ impl Proxy {
         let [web, websecure, api] = if self.host_network { self.ports } else { INSIDE };
         let address = |port: u16| if self.host_network { format!("{HERE}:{port}") } else { format!(":{port}") };
         let members = |text: &str| if text.is_empty() { String::new() } else { format!(", {text}") };
+        let metrics = if options.no_metrics { "" } else { "metrics: {prometheus: {}}\n" };
         let folder = if options.files_elsewhere { "elsewhere" } else { "dynamic" };
         format!(
             "entryPoints:\n  web: {{address: \"{}\"{}}}\n  websecure: {{address: \"{}\"{}}}\n  traefik: {{address: \"{}\"}}\n\
              api: {{insecure: true}}\n\
-             metrics: {{prometheus: {{}}}}\n\
+             {metrics}\
              log: {{level: INFO}}\n\
              providers:\n  providersThrottleDuration: {}\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \
@@ -238,4 +257,17 @@ fn container(bed: &str) -> String {
 pub(super) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((HERE, 0)).and_then(|listener| listener.local_addr());
     listener.map(|address| address.port()).map_err(|error| BedError::new(format!("bed: no free port: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DEFAULT_CERTIFICATE;
+
+    #[test]
+    fn the_readme_sets_traefik_up_like_this() {
+        let readme = include_str!("../../../../README.md");
+        for part in [DEFAULT_CERTIFICATE, "providersThrottleDuration: 200ms", "idleConnTimeout: 1s, dialTimeout: 1s"] {
+            assert!(readme.contains(part), "{part}");
+        }
+    }
 }

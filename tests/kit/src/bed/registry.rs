@@ -11,6 +11,7 @@ use super::images::{self, AppImage};
 use super::machine::Machine;
 use super::process::Process;
 use super::run::run;
+use super::sweep;
 use super::token::{NAME, TokenServer};
 use super::wait::wait_for_some;
 
@@ -89,7 +90,7 @@ impl Registry {
         fs::write(&config, text).map_err(|error| BedError::file(&config, &error))?;
         let mut command = machine.command(&machine.registry);
         let mut process = Process::start(command.arg("serve").arg(&config), dir, name)?;
-        let address = wait_for_some("the registry to listen", Duration::from_secs(20), || {
+        let address: SocketAddr = wait_for_some("the registry to listen", Duration::from_secs(20), || {
             if let Some(code) = process.ended(Duration::ZERO)? {
                 return Err(BedError::new(format!("bed: the registry ended with {code}:\n{}", process.said())));
             }
@@ -102,6 +103,8 @@ impl Registry {
         let note = dir.join(ADDRESSES);
         let noted = fs::read_to_string(&note).unwrap_or_default();
         fs::write(&note, format!("{noted}{address}\n")).map_err(|error| BedError::file(&note, &error))?;
+        // A registry that had this port before may have left names in the engine: an image that is there is not pulled.
+        sweep::forget_images(machine, &address.to_string());
         Ok(Self { address, process })
     }
 
@@ -133,7 +136,7 @@ impl Registry {
     ///
     /// # Errors
     /// Building or pushing fails.
-    pub(super) fn push(&self, machine: &Machine, image: &AppImage, scratch: &Path) -> Result<String> {
+    pub fn push(&self, machine: &Machine, image: &AppImage, scratch: &Path) -> Result<String> {
         let local = images::app(machine, image, scratch)?;
         let repository = self.repository(&image.repository);
         let tagged = format!("{repository}:{}", image.version);

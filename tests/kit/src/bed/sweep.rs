@@ -108,16 +108,8 @@ pub fn remove(machine: &Machine, name: &str) {
         forget(&dir);
         return;
     }
-    let list = |arguments: &[&str]| -> Vec<String> {
-        let output = machine.docker_output(arguments).map(|output| output.stdout).unwrap_or_default();
-        output.split_whitespace().map(str::to_owned).collect()
-    };
-    let all = |arguments: &[&str], names: Vec<String>| {
-        if !names.is_empty() {
-            let names = names.iter().map(String::as_str);
-            let _ = machine.docker_output(&arguments.iter().copied().chain(names).collect::<Vec<_>>());
-        }
-    };
+    let list = |arguments: &[&str]| list(machine, arguments);
+    let all = |arguments: &[&str], names: Vec<String>| all(machine, arguments, names);
     // By network too: a compose file that a test wrote itself may carry no label of ours.
     let (label, network) = (format!("label={LABEL}={name}"), format!("network={name}"));
     for filter in [&label, &network] {
@@ -132,28 +124,35 @@ pub fn remove(machine: &Machine, name: &str) {
     all(&["volume", "rm", "-f"], list(&["volume", "ls", "-q", "--filter", &act]));
     all(&["network", "rm"], list(&["network", "ls", "-q", "--filter", &label]));
     // Names only: the content stays cached under the bed's own names, `deploy-action-bed/…`.
-    let mut images = list(&[
-        "images",
-        "--filter",
-        &format!("reference=deploy-agent/{name}*"),
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-    ]);
+    let reference = format!("reference=deploy-agent/{name}*");
+    all(&["rmi"], list(&["images", "--filter", &reference, "--format", "{{.Repository}}:{{.Tag}}"]));
     for address in fs::read_to_string(dir.join(ADDRESSES)).unwrap_or_default().lines() {
-        let reference = format!("reference={address}/*");
-        images.extend(list(&[
-            "images",
-            "--digests",
-            "--filter",
-            &reference,
-            "--format",
-            "{{.Repository}}@{{.Digest}}",
-        ]));
-        images.extend(list(&["images", "--filter", &reference, "--format", "{{.Repository}}:{{.Tag}}"]));
+        forget_images(machine, address);
     }
-    images.retain(|image| !image.contains("<none>"));
-    all(&["rmi"], images);
     forget(&dir);
+}
+
+/// Removes the names that the engine has for images of the registry at this address.
+pub(super) fn forget_images(machine: &Machine, address: &str) {
+    let filter = ["images", "--filter", &format!("reference={address}/*"), "--format"];
+    let mut images = list(machine, &[filter.as_slice(), &["{{.Repository}}@{{.Digest}}", "--digests"]].concat());
+    images.extend(list(machine, &[filter.as_slice(), &["{{.Repository}}:{{.Tag}}"]].concat()));
+    images.retain(|image| !image.contains("<none>"));
+    all(machine, &["rmi", "--force"], images);
+}
+
+/// The words of what docker lists; none where it does not answer.
+fn list(machine: &Machine, arguments: &[&str]) -> Vec<String> {
+    let output = machine.docker_output(arguments).map(|output| output.stdout).unwrap_or_default();
+    output.split_whitespace().map(str::to_owned).collect()
+}
+
+/// One call of docker for all of these names, if there are any.
+fn all(machine: &Machine, arguments: &[&str], names: Vec<String>) {
+    if !names.is_empty() {
+        let names = names.iter().map(String::as_str);
+        let _ = machine.docker_output(&arguments.iter().copied().chain(names).collect::<Vec<_>>());
+    }
 }
 
 fn forget(dir: &Path) {

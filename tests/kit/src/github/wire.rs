@@ -7,27 +7,15 @@ use serde_json::Value;
 
 use super::Call;
 use super::answer::Answer;
+use crate::head::Head;
 
 /// The next request; none at the end of the connection or where it is not HTTP.
 pub(super) fn read(reader: &mut impl BufRead) -> Option<Call> {
-    let mut first = String::new();
-    reader.read_line(&mut first).ok()?;
-    let mut words = first.split_whitespace();
+    let head = Head::read(reader)?;
+    let mut words = head.first.split_whitespace();
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let (mut length, mut authorized) = (0, false);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let Some((name, value)) = line.split_once(':') else { break };
-        let value = value.trim();
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "authorization" => authorized = value.starts_with("Bearer "),
-            _ => {}
-        }
-    }
+    let length = head.field("content-length").map_or(Some(0), |length| length.parse().ok())?;
+    let authorized = head.field("authorization").is_some_and(|value| value.starts_with("Bearer "));
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);

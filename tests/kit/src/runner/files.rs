@@ -42,7 +42,11 @@ impl Files {
         pairs(&read(&self.output)?)
     }
 
-    pub(super) fn state(&self) -> Result<BTreeMap<String, String>> {
+    /// What the step leaves for its post step, by name.
+    ///
+    /// # Errors
+    /// A runner refuses the file.
+    pub fn state(&self) -> Result<BTreeMap<String, String>> {
         pairs(&read(&self.state)?)
     }
 

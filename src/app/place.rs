@@ -1,0 +1,180 @@
+//! A connected environment: what can be asked of it and who carries a plan out, whatever kind it is.
+
+use crate::agent_api::{Blocker, ServiceStatus, Wanted};
+use crate::aws_api::ecs::TaskDefinition;
+use crate::clients::agent::AgentClient;
+use crate::clients::aws::{Access, Aws, AwsError, WebIdentity};
+use crate::config::{AutoScaling, EcsTarget, VpsTarget};
+use crate::domain::{AppName, EnvName, GitSha, HttpUrl};
+use crate::env::Env;
+use crate::execute::{Emitter, Remote, release_scaling};
+use crate::failure::Failure;
+use crate::observe;
+use crate::plan::ecs::{EcsObserved, Files, HeldScaling, ScalingHold};
+use crate::plan::{self, Observed, Plan, PlanInput, Planned, Version, preview};
+
+/// An environment that can be asked.
+pub(super) struct Connected {
+    pub(super) app: AppName,
+    pub(super) name: EnvName,
+    /// The commit that is deployed, where a run is about one.
+    pub(super) commit: Option<GitSha>,
+    pub(super) place: Place,
+}
+
+/// What is behind it.
+pub(super) enum Place {
+    /// An agent.
+    Agent(Box<AgentPlace>),
+    /// AWS.
+    Ecs(Box<EcsPlace>),
+}
+
+/// A service behind an agent.
+pub(super) struct AgentPlace {
+    pub(super) target: VpsTarget,
+    pub(super) client: AgentClient,
+}
+
+/// A service of Amazon ECS.
+pub(super) struct EcsPlace {
+    pub(super) target: EcsTarget,
+    pub(super) aws: Aws,
+    /// The files that the target names.
+    pub(super) files: Files,
+}
+
+/// What a first look shows.
+pub(super) struct Looked {
+    /// What runs; absent where nothing does.
+    pub(super) running: Option<Version>,
+    /// The service's address for people, where it is known.
+    pub(super) address: Option<HttpUrl>,
+}
+
+impl EcsPlace {
+    /// With the credentials that are found, or those of a role.
+    pub(super) async fn connect(
+        target: EcsTarget,
+        files: Files,
+        identity: Option<WebIdentity>,
+        env: &Env,
+    ) -> Result<Self, Failure> {
+        let access = Access {
+            region: target.region.clone(),
+            backoff: target.backoff,
+            authorities: env.authorities.clone(),
+            identity,
+        };
+        Ok(Self { aws: Aws::connect(access).await?, target, files })
+    }
+
+    pub(super) async fn observe(&self) -> Result<EcsObserved, Failure> {
+        observe::ecs::observe(&self.aws, &self.target, self.files.clone()).await
+    }
+
+    /// What tasks would not start without and is not there; beside it, what could not be looked for.
+    pub(super) async fn missing(&self, observed: &EcsObserved) -> Result<(Vec<Blocker>, Vec<String>), Failure> {
+        observe::ecs::missing(&self.aws, &plan::ecs::needs(&self.target, observed)).await
+    }
+
+    /// Who holds the service's scaling, where runs may hold it.
+    pub(super) async fn scaling(&self) -> Result<ScalingHold, AwsError> {
+        let EcsTarget { cluster, service, auto_scaling, .. } = &self.target;
+        if *auto_scaling == AutoScaling::Leave {
+            return Ok(ScalingHold::Nobody);
+        }
+        let hold = match self.aws.scalable_target(cluster, service).await? {
+            Some(scaled) => self.aws.scaling_hold(&scaled.arn).await?,
+            None => None,
+        };
+        Ok(hold.map_or(ScalingHold::Nobody, |hold| ScalingHold::Run(hold.key)))
+    }
+
+    /// What can be gone back to is among them.
+    pub(super) async fn revisions(&self, observed: &EcsObserved) -> Result<Vec<TaskDefinition>, Failure> {
+        observe::ecs::revisions(&self.aws, observed).await
+    }
+}
+
+impl Connected {
+    /// Who is asked, for a sentence.
+    pub(super) fn asked(&self) -> String {
+        match &self.place {
+            Place::Agent(place) => format!("the agent at `{}`", place.client.url()),
+            Place::Ecs(place) => format!("AWS in {}", place.target.region),
+        }
+    }
+
+    /// Who carries a plan out.
+    pub(super) fn remote(&self) -> Remote<'_> {
+        match &self.place {
+            Place::Agent(place) => Remote::Agent(&place.client),
+            Place::Ecs(place) => Remote::Aws(&place.aws),
+        }
+    }
+
+    /// The agent's part, where there is one.
+    pub(super) fn agent(&self) -> Option<&AgentPlace> {
+        match &self.place {
+            Place::Agent(place) => Some(place),
+            Place::Ecs(_) => None,
+        }
+    }
+
+    /// A look before anything is known of the image.
+    pub(super) async fn look(&self) -> Result<Looked, Failure> {
+        match &self.place {
+            Place::Agent(place) => {
+                let status = place.observe(&self.app, None).await?;
+                Ok(Looked { running: preview::running(&status), address: preview::address(&status) })
+            }
+            Place::Ecs(place) => {
+                let observed = place.observe().await?;
+                Ok(Looked { running: plan::ecs::running(&place.target, &observed), address: None })
+            }
+        }
+    }
+
+    /// Sets back what an earlier run left held, where the plan says so.
+    pub(super) async fn set_back(&self, plan: &Plan, events: &mut Emitter) -> Result<(), Failure> {
+        let (Place::Ecs(place), Some(HeldScaling { cluster, service, key })) = (&self.place, &plan.left_held) else {
+            return Ok(());
+        };
+        release_scaling((cluster, service), key, &place.aws, events).await
+    }
+
+    /// What would be done.
+    pub(super) async fn plan(&self, want: &Wanted) -> Result<Planned, Failure> {
+        let observed = match &self.place {
+            Place::Agent(place) => {
+                Observed::Vps(place.target.clone(), Box::new(place.observe(&self.app, Some(want)).await?))
+            }
+            Place::Ecs(place) => {
+                // Before the service: of a run that began in between nothing is set back. And a permission that is missing
+                // for it is known before anything is built or registered.
+                let scaling = place.scaling().await.map_err(|error| error.to_failure())?;
+                let mut observed = EcsObserved { scaling, ..place.observe().await? };
+                if *want == Wanted::Rollback {
+                    observed.revisions = place.revisions(&observed).await?;
+                }
+                Observed::Ecs(Box::new(place.target.clone()), Box::new(observed))
+            }
+        };
+        Ok(plan::build(&PlanInput {
+            app: self.app.clone(),
+            environment: self.name.clone(),
+            want: want.clone(),
+            commit: self.commit.clone(),
+            observed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+}
+
+impl AgentPlace {
+    /// What is there.
+    pub(super) async fn observe(&self, app: &AppName, want: Option<&Wanted>) -> Result<ServiceStatus, Failure> {
+        observe::vps::observe(&self.client, app, &self.target.service, want).await
+    }
+}

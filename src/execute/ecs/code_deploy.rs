@@ -1,0 +1,266 @@
+//! The step "CodeDeploy replaces the tasks": begun once, followed to its end, and judged by the revision that serves.
+
+use super::look::{Looks, Seen};
+use super::pace::{Pace, rest};
+use super::queue::{Begun, begin};
+use super::watch::{Deployment, Fault, Followed, Next, Phases, follow};
+use super::{Ended, Scaling, as_planned, deployed, diagnose, finish, known, serving, superseded};
+use crate::aws_api::codedeploy::Shift;
+use crate::clients::aws::{Aws, AwsError, Trouble};
+use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
+use crate::event::{DeployEvent, Outcome, Phase};
+use crate::execute::{Context, Emitter, Finish};
+use crate::failure::Failure;
+use crate::plan::ecs::{CodeDeployRollout, Rollout, WaitUntil};
+
+/// Looks for a deployment that goes back: it may be named a moment later.
+const LATE: u32 = 4;
+/// Looks that may find nothing of a deployment that was made a moment ago.
+const YOUNG: u32 = 10;
+
+pub(in crate::execute) async fn run(
+    step: &CodeDeployRollout,
+    registered: Option<&TaskDefinitionArn>,
+    scaling: &mut Scaling,
+    aws: &Aws,
+    cx: &mut Context<'_>,
+) -> Result<Finish, Failure> {
+    let arn = known(&step.rollout.task_definition, registered)?;
+    let service = as_planned(&step.rollout, aws).await?;
+    let mut known = diagnose::Known::of(&service);
+    let Begun { id, replay, waited } = begin(step, &arn, scaling, aws, cx).await?;
+    if waited && let Ok(Some(service)) = aws.service(&step.rollout.cluster, &step.rollout.service).await {
+        // What happened to the other one is not told as ours.
+        known = diagnose::Known::of(&service);
+    }
+    let image = step.rollout.image.as_ref().map_or_else(|| arn.short().to_owned(), ToString::to_string);
+    let deployment: DeploymentId = id
+        .parse()
+        .map_err(|error| Failure::new(Reason::Bug, format!("CodeDeploy's id `{id}` is not taken")).because(error))?;
+    cx.events.tell(DeployEvent::Accepted { deployment, image, fence: None });
+    scaling.insist(aws, cx).await;
+    if replay {
+        // The deployment is under way, with or without.
+        if let Err(failure) = scaling.hold(aws, cx).await {
+            cx.events.note(format!("automatic scaling goes on meanwhile: {failure}"));
+        }
+        cx.events.note(format!("this idempotency key is known: following deployment `{id}`, nothing is started anew"));
+    }
+    // What an earlier run with this key began is another registration of the same.
+    let arn = match replay {
+        true => aws.deployment(&id).await.ok().and_then(|earlier| earlier.task_definition()).unwrap_or(arn),
+        false => arn,
+    };
+    let mut watched = Watched::of(aws, &step.rollout, &id);
+    watched.wait_until = step.wait_until;
+    watched.shift = step.shift.clone();
+    let followed = follow(&mut watched, &step.rollout, aws, cx).await;
+    let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
+    end(&watched, &arn, cx, followed, &known).await
+}
+
+/// Tells how a deployment that was followed ended.
+pub(super) async fn end(
+    watched: &Watched<'_>,
+    arn: &TaskDefinitionArn,
+    cx: &mut Context<'_>,
+    followed: Followed,
+    known: &diagnose::Known,
+) -> Result<Finish, Failure> {
+    let cancelled = followed.stopped.then(|| followed.stopped_when());
+    match followed.next {
+        Next::Done(rest) => Ok(done(watched.rollout, arn, watched.aws, cx, rest).await),
+        Next::Failed(fault) => failed(watched, arn, cx, fault, known, cancelled).await,
+        Next::Goes => Err(Failure::new(Reason::Bug, "a deployment that goes on was taken for its end")),
+    }
+}
+
+/// A deployment of CodeDeploy, as it is followed.
+pub(super) struct Watched<'a> {
+    aws: &'a Aws,
+    rollout: &'a Rollout,
+    wait_until: WaitUntil,
+    shift: Option<Shift>,
+    id: String,
+    looks: Looks,
+    phases: Phases,
+    /// Looks that found no such deployment.
+    missing: u32,
+    /// True once it was said that its target may not be looked at.
+    blind: bool,
+    /// Whether it undoes another one: then its phases are not told.
+    back: bool,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn of(aws: &'a Aws, rollout: &'a Rollout, id: &str) -> Self {
+        Self {
+            aws,
+            rollout,
+            wait_until: WaitUntil::Finished,
+            shift: None,
+            id: id.to_owned(),
+            looks: Looks::default(),
+            phases: Phases::new(),
+            missing: 0,
+            blind: false,
+            back: false,
+        }
+    }
+
+    /// Of the deployment that undoes another one. Nothing stops it.
+    fn back(aws: &'a Aws, rollout: &'a Rollout, id: &str) -> Self {
+        Self { looks: Looks::from_the_shift_on(), back: true, ..Self::of(aws, rollout, id) }
+    }
+}
+
+impl Deployment for Watched<'_> {
+    const WHO: &'static str = "CodeDeploy";
+
+    fn name(&self) -> &str {
+        &self.id
+    }
+
+    async fn look(&mut self, events: &mut Emitter) -> Result<Next, AwsError> {
+        let deployment = match self.aws.deployment(&self.id).await {
+            Err(error) if error.is("DeploymentDoesNotExistException") && self.missing < YOUNG => {
+                self.missing += 1;
+                return Ok(Next::Goes);
+            }
+            answer => answer?,
+        };
+        let target = format!("{}:{}", self.rollout.cluster, self.rollout.service);
+        let target = match self.aws.deployment_target(&self.id, &target).await {
+            Err(error) if error.trouble == Trouble::Denied => {
+                if !self.blind {
+                    self.blind = true;
+                    events.note(format!("traffic weights and lifecycle events are not shown: {error}"));
+                }
+                None
+            }
+            answer => answer?,
+        };
+        let seen = self.looks.take(&deployment, target.as_ref(), self.wait_until, self.shift.as_ref());
+        let Seen { phase, events: told, next } = seen;
+        if !self.back {
+            // The traffic went over in the phase before.
+            let (before, after): (Vec<_>, Vec<_>) = told.into_iter().partition(|it| *it == DeployEvent::Switched);
+            before.into_iter().for_each(|event| events.tell(event));
+            self.phases.to(phase, events);
+            after.into_iter().for_each(|event| events.tell(event));
+        }
+        Ok(next)
+    }
+
+    async fn stop(&mut self) -> Result<bool, AwsError> {
+        match self.aws.stop_deployment(&self.id, true).await {
+            Err(error) if error.is("DeploymentAlreadyCompletedException") => Ok(false),
+            answer => answer.map(|()| true),
+        }
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.phases.current()
+    }
+
+    fn shifting(&self) -> bool {
+        // Who cannot see must not stop what may have begun.
+        self.looks.shifting || self.blind
+    }
+
+    fn goes_back(&self) -> bool {
+        self.back
+    }
+
+    fn serves(&self) -> &'static str {
+        if self.back {
+            "the traffic goes back to the old version"
+        } else if self.looks.switched {
+            "all traffic goes to the new version, and the old tasks are still kept"
+        } else if self.looks.shifting {
+            "part of the traffic goes to the new version"
+        } else {
+            "the old version has the traffic"
+        }
+    }
+}
+
+/// CodeDeploy says that it succeeded: the revision that has the traffic tells whether it did.
+async fn done(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, rest: &str) -> Finish {
+    let serving = serving(rollout, aws, cx, |serving| serving == Some(arn)).await;
+    let ended = match &serving {
+        Some(serving) if serving != arn => superseded(rollout, serving),
+        Some(_) => deployed(rollout, arn, aws, cx, rest).await,
+        None => Ended::deployed(rollout, arn, "; CodeDeploy says so, and the service could not be looked at"),
+    };
+    finish(&mut cx.events, ended)
+}
+
+async fn failed(
+    watched: &Watched<'_>,
+    arn: &TaskDefinitionArn,
+    cx: &mut Context<'_>,
+    fault: Fault,
+    known: &diagnose::Known,
+    cancelled: Option<&str>,
+) -> Result<Finish, Failure> {
+    let Watched { aws, rollout, .. } = *watched;
+    if cancelled.is_none() {
+        diagnose::tell(rollout, arn, aws, known, &mut cx.events).await;
+    }
+    let shifted = watched.shifting();
+    let rollback = match fault.rollback.clone() {
+        None if shifted => rollback_of(watched, cx).await,
+        found => found,
+    };
+    let undone = match &rollback {
+        Some(id) => go_back(rollout, aws, cx, id).await?,
+        None => !shifted,
+    };
+    let before = rollout.before.as_ref();
+    let serving = serving(rollout, aws, cx, |serving| serving == before).await;
+    let ended = match &serving {
+        Some(_) if serving.as_ref() == before && undone => match cancelled {
+            Some(when) => Ended::back(rollout, Outcome::Cancelled, Reason::Cancelled, when),
+            None => Ended::back(rollout, Outcome::RolledBack, fault.reason, &fault.why)
+                .hint(diagnose::advice(fault.reason, &fault.why)),
+        },
+        Some(other) if Some(other) != before && other != arn => superseded(rollout, other),
+        serving => Ended::stranded(serving.as_ref(), "has the traffic", fault.reason, &fault.why).hint(
+            "look at the deployment group in the console, and send the traffic back to the old task set; then deploy again",
+        ),
+    };
+    Ok(finish(&mut cx.events, ended))
+}
+
+/// Follows the deployment that goes back; true where it did.
+async fn go_back(rollout: &Rollout, aws: &Aws, cx: &mut Context<'_>, id: &str) -> Result<bool, Failure> {
+    let mut phases = Phases::new();
+    phases.to(Some(Phase::Back), &mut cx.events);
+    cx.events.note(format!("deployment `{id}` goes back"));
+    let mut back = Watched::back(aws, rollout, id);
+    match follow(&mut back, rollout, aws, cx).await?.next {
+        Next::Failed(fault) => {
+            cx.events.tell(DeployEvent::Finding { text: format!("going back failed: {}", fault.why) });
+            Ok(false)
+        }
+        Next::Done(_) | Next::Goes => {
+            phases.to(None, &mut cx.events);
+            Ok(true)
+        }
+    }
+}
+
+/// The deployment that goes back, which may be named a moment later.
+async fn rollback_of(watched: &Watched<'_>, cx: &Context<'_>) -> Option<String> {
+    let mut pace = Pace::new(watched.rollout.poll);
+    for _ in 0..LATE {
+        if let Ok(deployment) = watched.aws.deployment(&watched.id).await
+            && deployment.rollback_deployment.is_some()
+        {
+            return deployment.rollback_deployment;
+        }
+        rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
+    }
+    None
+}

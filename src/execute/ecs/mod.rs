@@ -1,0 +1,217 @@
+//! The steps at AWS: a revision is registered, and CodeDeploy or ECS replaces the service's tasks by it.
+//!
+//! What AWS began goes on without us: losing it, a deadline or a second Ctrl-C end the watching only. So the end is told
+//! from our own deployment's id and from the revision that has the traffic, never from what else the service shows.
+
+mod approve;
+mod close;
+mod code_deploy;
+mod diagnose;
+mod look;
+mod one_off;
+mod pace;
+mod queue;
+mod register;
+mod rolling;
+mod scaling;
+mod service;
+mod staged;
+mod watch;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use crate::aws_api::ecs::Service;
+use crate::clients::aws::{Aws, AwsError};
+use crate::domain::{Reason, TaskDefinitionArn, show_span};
+use crate::event::{DeployEvent, Outcome};
+use crate::failure::{Failure, Kind};
+use crate::plan::Later;
+use crate::plan::ecs::Rollout;
+
+use super::{Context, Emitter, Finish};
+use pace::{Pace, rest};
+
+/// Looks for the revision that serves.
+const STALE: u32 = 4;
+/// Longest wait for the tags of a revision: what they are about has ended well.
+const MARKING: Duration = Duration::from_secs(10);
+
+pub use approve::answer_at_aws;
+pub use close::{began_at_aws, close_at_aws};
+pub(super) use code_deploy::run as code_deploy;
+pub(super) use one_off::run as one_off;
+pub(super) use register::run as register;
+pub(super) use scaling::Scaling;
+pub use scaling::release_scaling;
+pub(super) use service::run as service;
+
+/// The revision that a step is about.
+fn known(
+    revision: &Later<TaskDefinitionArn>,
+    registered: Option<&TaskDefinitionArn>,
+) -> Result<TaskDefinitionArn, Failure> {
+    match (revision, registered) {
+        (Later::Known(arn), _) => Ok(arn.clone()),
+        (Later::Registered, Some(arn)) => Ok(arn.clone()),
+        (Later::Registered, None) => Err(Failure::new(Reason::Bug, "no step before registered a revision")),
+    }
+}
+
+/// The service, if the revision that has the traffic is still the one that was planned for.
+async fn as_planned(rollout: &Rollout, aws: &Aws) -> Result<Service, Failure> {
+    let found = aws.service(&rollout.cluster, &rollout.service).await.map_err(|error| error.to_failure())?;
+    let service = found.ok_or_else(|| {
+        Failure::new(Reason::ChangedUnderneath, format!("the service `{}` is gone", rollout.service)).kind(Kind::Busy)
+    })?;
+    let serving = service.serving();
+    if serving == rollout.expected {
+        return Ok(service);
+    }
+    let name = |arn: &Option<TaskDefinitionArn>| arn.as_ref().map_or("none".to_owned(), |arn| arn.short().to_owned());
+    Err(Failure::new(
+        Reason::ChangedUnderneath,
+        format!(
+            "the service `{}` runs revision `{}`, and `{}` when this was planned; nothing was shifted",
+            rollout.service,
+            name(&serving),
+            name(&rollout.expected)
+        ),
+    )
+    .kind(Kind::Busy)
+    .hint("somebody else deployed in between: look at it, then deploy again"))
+}
+
+/// Tells the end, and gives it.
+fn finish(events: &mut Emitter, ended: Ended) -> Finish {
+    let Ended { outcome, reason, message, hint, release, image } = ended;
+    events.tell(DeployEvent::Finished {
+        outcome,
+        reason,
+        message: message.clone(),
+        hint: hint.clone(),
+        release,
+        image,
+    });
+    Finish { outcome, reason, message, hint }
+}
+
+/// How a deployment ended, and what serves after it.
+struct Ended {
+    outcome: Outcome,
+    reason: Option<Reason>,
+    message: String,
+    hint: Option<String>,
+    release: Option<u64>,
+    image: Option<String>,
+}
+
+impl Ended {
+    /// The new revision serves.
+    fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, how: &str) -> Self {
+        Self {
+            outcome: Outcome::Deployed,
+            reason: None,
+            message: format!("revision `{}` of `{}` serves{how}", arn.short(), rollout.service),
+            hint: None,
+            release: Some(arn.revision()),
+            image: rollout.image.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// The revision from before serves.
+    fn back(rollout: &Rollout, outcome: Outcome, reason: Reason, why: &str) -> Self {
+        let before = rollout.before.as_ref();
+        let serves = before.map_or("nothing serves".to_owned(), |arn| format!("revision `{}` serves", arn.short()));
+        Self {
+            outcome,
+            reason: Some(reason),
+            message: format!("{}; {serves}", why.trim_end_matches('.')),
+            hint: None,
+            release: before.map(TaskDefinitionArn::revision),
+            image: rollout.image_before.clone(),
+        }
+    }
+
+    /// Nobody went back, or not whole.
+    /// `fact` is what is known of the revision that the service shows.
+    fn stranded(serving: Option<&TaskDefinitionArn>, fact: &str, reason: Reason, why: &str) -> Self {
+        let serves =
+            serving.map_or("what serves is not known".to_owned(), |arn| format!("revision `{}` {fact}", arn.short()));
+        Self {
+            outcome: Outcome::Stranded,
+            reason: Some(reason),
+            message: format!("{}, and it was not undone; {serves}", why.trim_end_matches('.')),
+            hint: None,
+            release: serving.map(TaskDefinitionArn::revision),
+            image: None,
+        }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// Somebody else's revision serves.
+fn superseded(rollout: &Rollout, serving: &TaskDefinitionArn) -> Ended {
+    Ended {
+        outcome: Outcome::Superseded,
+        reason: Some(Reason::Superseded),
+        message: format!(
+            "somebody else's deployment followed: revision `{}` of `{}` serves",
+            serving.short(),
+            rollout.service
+        ),
+        hint: Some("`deploy-action status <environment>` shows what runs".to_owned()),
+        release: Some(serving.revision()),
+        image: None,
+    }
+}
+
+/// The revision that has the traffic; looked at until it is the one that is hoped for, or a few times: looks may be stale.
+async fn serving(
+    rollout: &Rollout,
+    aws: &Aws,
+    cx: &Context<'_>,
+    hoped: impl Fn(Option<&TaskDefinitionArn>) -> bool,
+) -> Option<TaskDefinitionArn> {
+    let mut pace = Pace::new(rollout.poll);
+    let mut last = None;
+    for _ in 0..STALE {
+        if let Ok(Some(service)) = aws.service(&rollout.cluster, &rollout.service).await {
+            last = service.serving();
+            if hoped(last.as_ref()) {
+                break;
+            }
+        }
+        rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
+    }
+    last
+}
+
+/// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well.
+async fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, how: &str) -> Ended {
+    let marking = aws.tag(arn, rollout.mark.tags(Timestamp::now(), &cx.requested_by));
+    let trouble = match timeout(MARKING, marking).await {
+        Ok(answer) => answer.err().map(|error| error.to_string()),
+        Err(_) => Some(format!("AWS did not answer within {}", show_span(MARKING))),
+    };
+    if let Some(why) = trouble {
+        cx.events.note(format!("the revision is not marked as proven, so `rollback` will not find it: {why}"));
+    }
+    Ended::deployed(rollout, arn, how)
+}
+
+/// A deployment that AWS goes on with while this run cannot watch it any more.
+fn left_running(who: &str, id: &str, why: &AwsError) -> Failure {
+    let failure = why.to_failure();
+    Failure::new(failure.reason, format!("{}; deployment `{id}` was left running", failure.message))
+        .kind(Kind::TimedOut)
+        .hint(format!(
+            "{who} finishes it or goes back by its own rules; `deploy-action status <environment>` shows what serves. {}",
+            failure.hint.unwrap_or_default()
+        ))
+}

@@ -1,0 +1,102 @@
+//! A service of Amazon ECS: itself, the revision that serves, and for a service of CodeDeploy its group.
+
+use crate::agent_api::Blocker;
+use crate::aws_api::codedeploy::Group;
+use crate::aws_api::ecs::{Service, TaskDefinition};
+use crate::clients::aws::{Aws, AwsError, Trouble};
+use crate::config::EcsTarget;
+use crate::failure::Failure;
+use crate::plan::ecs::{CodeDeployObserved, EcsObserved, Files, Need, Needs};
+
+/// Revisions that are looked at for what can be gone back to: each is a call.
+const REVISIONS: i32 = 20;
+
+/// Reads all that a plan needs. `files` are those that the target names.
+///
+/// # Errors
+/// A call did not succeed.
+pub async fn observe(aws: &Aws, target: &EcsTarget, files: Files) -> Result<EcsObserved, Failure> {
+    let failed = |error: AwsError| {
+        if error.is("ClusterNotFoundException") {
+            let mut failure = error.to_failure();
+            failure.message = format!("there is no cluster `{}` in {}", target.cluster, target.region);
+            return failure
+                .hint("check `cluster` and `region` in deploy.yml, and which account the credentials are of");
+        }
+        error.to_failure()
+    };
+    let service = aws.service(&target.cluster, &target.service).await.map_err(failed)?;
+    let running = match service.as_ref().and_then(Service::serving) {
+        Some(arn) => Some(aws.task_definition(arn.as_str()).await.map_err(failed)?),
+        None => None,
+    };
+    let code_deploy = match &service {
+        Some(service) if service.controller() == "CODE_DEPLOY" => code_deploy(aws, target).await.map_err(failed)?,
+        _ => CodeDeployObserved::default(),
+    };
+    Ok(EcsObserved { service, running, files, code_deploy, ..EcsObserved::default() })
+}
+
+/// What is not there of all that tasks take from AWS when they start, and a sentence for what could not be looked for.
+///
+/// # Errors
+/// A call did not succeed, but for a want of permission, or of a way to IAM.
+pub async fn missing(aws: &Aws, needs: &Needs) -> Result<(Vec<Blocker>, Vec<String>), Failure> {
+    let (mut blockers, mut unseen) = (Vec::new(), Vec::new());
+    let mut hear = |need: Need, name: &str, answer: Result<bool, AwsError>| match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            blockers.push(need.missing(name));
+            Ok(())
+        }
+        // IAM is one host for a whole partition, which a private network may not reach: the others were.
+        Err(error) if error.trouble == Trouble::Denied || (need == Need::Role && error.passes()) => {
+            unseen.push(format!("`{name}` was not looked for: {error}"));
+            Ok(())
+        }
+        Err(error) => Err(error.to_failure()),
+    };
+    for name in &needs.log_groups {
+        hear(Need::LogGroup, name, aws.has_log_group(name).await)?;
+    }
+    for name in &needs.secrets {
+        hear(Need::Secret, name, aws.has_secret(name).await)?;
+    }
+    for name in &needs.parameters {
+        hear(Need::Parameter, name, aws.has_parameter(name).await)?;
+    }
+    for name in &needs.roles {
+        hear(Need::Role, name, aws.has_role(name).await)?;
+    }
+    Ok((blockers, unseen))
+}
+
+/// The newest revisions of the family that serves, newest first: at most 20.
+///
+/// # Errors
+/// A call did not succeed.
+pub async fn revisions(aws: &Aws, observed: &EcsObserved) -> Result<Vec<TaskDefinition>, Failure> {
+    let Some(running) = &observed.running else { return Ok(Vec::new()) };
+    let newest = aws.revisions(running.arn.family(), REVISIONS).await.map_err(|error| error.to_failure())?;
+    let mut found = Vec::new();
+    for arn in newest {
+        found.push(aws.task_definition(arn.as_str()).await.map_err(|error| error.to_failure())?);
+    }
+    Ok(found)
+}
+
+async fn code_deploy(aws: &Aws, target: &EcsTarget) -> Result<CodeDeployObserved, AwsError> {
+    let names = &target.code_deploy;
+    let missing = |error: &AwsError| {
+        ["DeploymentGroupDoesNotExistException", "ApplicationDoesNotExistException"].iter().any(|code| error.is(code))
+    };
+    let group: Group = match aws.deployment_group(&names.application, &names.group).await {
+        Err(error) if missing(&error) => return Ok(CodeDeployObserved::default()),
+        answer => answer?,
+    };
+    let config = names.config.as_deref().unwrap_or(&group.deployment_config_name);
+    // Only for the plan's words: without the permission they say less.
+    let shift = if config.is_empty() { None } else { aws.shift(config).await.ok() };
+    let active = aws.active_deployments(&names.application, &names.group).await?;
+    Ok(CodeDeployObserved { group: Some(group), shift, active })
+}

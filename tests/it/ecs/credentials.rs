@@ -1,0 +1,130 @@
+//! Credentials: none, wrong ones, ones that run out in the middle, and a profile whose process gives new ones.
+
+use std::collections::BTreeSet;
+
+use kit::aws::{Breaker, Fault, Shift, World};
+
+use super::{Cloud, Ended, IMAGE};
+
+fn canary() -> World {
+    World::fargate("badgery", "web").code_deploy(Shift::Canary { percent: 10, minutes: 5 })
+}
+
+#[test]
+fn each_service_is_asked_where_its_own_variable_says() {
+    const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbCdEf";
+    let fargate = || World::fargate("badgery", "web").secret(SECRET).parameter("/prod/token");
+    let secrets = format!("secrets: {{DB: \"{SECRET}\", TOKEN: /prod/token}}\nauto_scaling: hold");
+    let deploy = ["deploy", "production", "--image", IMAGE];
+    for (world, arguments, code, own) in [
+        (
+            fargate().code_deploy(Shift::AllAtOnce),
+            &["verify", "production"][..],
+            0,
+            &["ECS", "CODEDEPLOY", "CLOUDWATCH_LOGS", "SECRETS_MANAGER", "SSM", "IAM"][..],
+        ),
+        (
+            fargate().rolling(Breaker::Rollback).scaled(1, 8).fault(Fault::TargetAnswers(404)),
+            &deploy,
+            30,
+            &["ECS", "APPLICATION_AUTO_SCALING", "ELASTIC_LOAD_BALANCING_V2"],
+        ),
+    ] {
+        let cloud = Cloud::with(world, &secrets);
+        let mut command = cloud.command(arguments);
+        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        for service in own {
+            command.env(format!("AWS_ENDPOINT_URL_{service}"), cloud.aws.url());
+        }
+        let ended = cloud.ended(&mut command).expect(code);
+        let asked: BTreeSet<&str> = ended.said.iter().map(|it| it.service.as_str()).collect();
+        assert_eq!(asked.len(), own.len(), "{asked:?}: {}", ended.shown());
+    }
+}
+
+#[test]
+fn static_ones_that_run_out_leave_the_deployment_running_and_say_so() {
+    let cloud = Cloud::of(canary().fault(Fault::ExpiresAfterCalls(14)));
+    let ended = cloud.deploy(&[]).expect(32);
+    assert!(ended.output.stderr.contains("was left running"), "{}", ended.shown());
+    assert!(ended.output.stderr.contains("aws_credentials"), "{}", ended.shown());
+    assert!(cloud.aws.with(|world| world.active()).is_some(), "{}", ended.shown());
+    insta::assert_snapshot!("expired", ended.output.stderr);
+}
+
+#[test]
+fn ones_that_run_out_in_a_queue_are_searched_for_anew() {
+    let waiting = || canary().active_deployment("AllowTraffic");
+    let ended = from_a_process(&Cloud::of(waiting().fault(Fault::ExpiresAfterCalls(10)))).expect(0);
+    let (queue, _) = ended.output.stdout.split_once("accepted as deployment").expect("it is begun");
+    assert!(queue.contains("searched for anew"), "{}", ended.shown());
+    // Nor does trouble that passes end a wait.
+    Cloud::of(waiting().fault(Fault::ThrottleEvery(3))).deploy(&[]).expect(0);
+}
+
+#[test]
+fn ones_that_a_process_gives_are_searched_for_anew() {
+    let cloud = Cloud::of(canary().fault(Fault::ExpiresAfterCalls(14)));
+    let ended = from_a_process(&cloud).expect(0);
+    assert!(ended.output.stdout.contains("searched for anew"), "{}", ended.shown());
+    let keys: std::collections::BTreeSet<_> = ended.said.iter().filter_map(|it| it.access_key.clone()).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    let asked = std::fs::read_to_string(cloud.folder().join("asked")).expect("it was asked");
+    assert_eq!(asked.lines().count(), 2, "once before the first call, and once anew: each may ask somebody");
+}
+
+/// Deploys with the keys that a program gives.
+fn from_a_process(cloud: &Cloud) -> Ended {
+    // Another key each time it is asked.
+    cloud.file(
+        "keys.sh",
+        "echo x >>\"$HOME/asked\"\nprintf '{\"Version\":1,\"AccessKeyId\":\"AKIA%s\",\"SecretAccessKey\":\"canary\",\"SessionToken\":\"t\",\"Expiration\":\"2099-01-01T00:00:00Z\"}' \
+         \"$(wc -l <\"$HOME/asked\" | tr -d ' ')\"\n",
+    );
+    let process = format!("/bin/sh {}/keys.sh", cloud.folder().display());
+    cloud.file("aws", &format!("[profile deploy]\ncredential_process = {process}\nregion = eu-west-1\n"));
+    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE, "--idempotency-key", "run:1:web"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_PROFILE", "deploy");
+    command.env("AWS_CONFIG_FILE", cloud.folder().join("aws")).env("PATH", "/usr/bin:/bin");
+    cloud.ended(&mut command)
+}
+
+#[test]
+fn none_at_all_is_told_before_anything_is_asked() {
+    let cloud = Cloud::of(canary());
+    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let ended = cloud.ended(&mut command).expect(13);
+    assert!(ended.said.is_empty(), "{}", ended.shown());
+    insta::assert_snapshot!("none", ended.shown());
+}
+
+#[test]
+fn without_certificates_of_authorities_nothing_panics() {
+    let cloud = Cloud::of(canary());
+    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE]);
+    command.env("SSL_CERT_FILE", "/nowhere/ca.pem");
+    insta::assert_snapshot!("no_authorities", cloud.ended(&mut command).expect(13).shown());
+}
+
+#[test]
+fn nobody_at_the_address_is_told_with_the_call() {
+    let cloud = Cloud::of(canary());
+    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE]);
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let ended = cloud.ended(&mut command).expect(13);
+    assert!(ended.output.stderr.contains("ecs:DescribeServices"), "{}", ended.shown());
+    assert!(ended.output.stderr.contains("aws_unreachable"), "{}", ended.shown());
+}
+
+#[test]
+fn a_search_that_fails_on_its_way_is_told_once_and_in_our_words() {
+    let cloud = Cloud::of(canary());
+    let mut command = cloud.command(&["status", "production"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    // The address that machines of AWS ask: somebody is there, and gives no token.
+    command.env_remove("AWS_EC2_METADATA_DISABLED").env("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.aws.url());
+    let ended = cloud.ended(&mut command).expect(13);
+    assert!(!ended.output.stderr.contains("WARN"), "{}", ended.shown());
+    assert!(ended.output.stderr.starts_with("error: there are no AWS credentials\n"), "{}", ended.shown());
+}

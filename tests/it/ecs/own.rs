@@ -1,0 +1,99 @@
+//! ECS itself: rolling, blue/green, linear, canary.
+
+use kit::aws::{Breaker, Fault, Strategy, World};
+
+use super::{EXPIRES, Scenario, each};
+
+fn rolling(breaker: Breaker) -> World {
+    World::fargate("badgery", "web").rolling(breaker)
+}
+
+fn native(strategy: Strategy) -> World {
+    World::fargate("badgery", "web").native(strategy)
+}
+
+#[test]
+fn each_rolling_deployment_ends_as_it_ended_at_aws() {
+    let log = ["listening on 8080", "panic: no database"];
+    let scenarios: Vec<Scenario> = vec![
+        ("rolling", rolling(Breaker::Rollback), "", 0, &[]),
+        ("rolling_without_breaker", rolling(Breaker::Off), "", 0, &[]),
+        ("rolling_stale_reads", rolling(Breaker::Rollback).fault(Fault::StaleReads), "", 0, &[]),
+        ("rolling_breaker", rolling(Breaker::Rollback).log_lines(&log).fault(Fault::Crash(1)), "", 30, &[]),
+        ("rolling_breaker_137", rolling(Breaker::Rollback).log_lines(&log).fault(Fault::Crash(137)), "", 30, &[]),
+        ("rolling_breaker_139", rolling(Breaker::Rollback).log_lines(&log).fault(Fault::Crash(139)), "", 30, &[]),
+        (
+            "rolling_breaker_stale",
+            rolling(Breaker::Rollback).fault(Fault::StaleReads).fault(Fault::Crash(1)),
+            "",
+            30,
+            &[],
+        ),
+        (
+            "rolling_goes_back_late",
+            rolling(Breaker::Rollback).fault(Fault::Crash(1)).fault(Fault::RollbackLate(30)),
+            "",
+            30,
+            &[],
+        ),
+        (
+            "rolling_alarm",
+            rolling(Breaker::Off).alarm().fault(Fault::AlarmAt(100)).fault(Fault::RollbackLate(30)),
+            "",
+            30,
+            &[],
+        ),
+        (
+            "rolling_crash_without_breaker",
+            rolling(Breaker::Off).log_lines(&log).fault(Fault::Crash(1)),
+            "",
+            32,
+            &["--timeout", EXPIRES],
+        ),
+        (
+            "rolling_server_errors",
+            rolling(Breaker::Rollback)
+                .fault(Fault::ServerErrorOnce("ecs:RegisterTaskDefinition"))
+                .fault(Fault::ServerErrorOnce("ecs:UpdateService")),
+            "",
+            0,
+            &[],
+        ),
+        ("rolling_breaker_stops_only", rolling(Breaker::Stop).fault(Fault::Crash(1)), "", 31, &[]),
+        ("rolling_image_missing", rolling(Breaker::Rollback).fault(Fault::ImageMissing), "", 30, &[]),
+        ("rolling_secret_denied", rolling(Breaker::Rollback).fault(Fault::SecretDenied), "", 30, &[]),
+        ("rolling_target_404", rolling(Breaker::Rollback).fault(Fault::TargetAnswers(404)), "", 30, &[]),
+        ("rolling_target_times_out", rolling(Breaker::Rollback).fault(Fault::TargetTimesOut), "", 30, &[]),
+        ("rolling_no_room", rolling(Breaker::Rollback).ec2().fault(Fault::NoRoom), "", 32, &["--timeout", EXPIRES]),
+        ("rolling_never_stable", rolling(Breaker::Off).fault(Fault::NeverStable), "", 32, &["--timeout", EXPIRES]),
+        ("rolling_lost_reply", rolling(Breaker::Rollback).fault(Fault::LostReplyOnce("ecs:UpdateService")), "", 0, &[]),
+        ("rolling_throttled", rolling(Breaker::Rollback).fault(Fault::ThrottleEvery(3)), "", 0, &[]),
+    ];
+    each(scenarios);
+}
+
+#[test]
+fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
+    let canary = || native(Strategy::Canary).step(10, 5).bake(5);
+    let scenarios: Vec<Scenario> = vec![
+        ("blue_green", native(Strategy::BlueGreen).bake(10), "", 0, &[]),
+        ("native_canary", canary(), "", 0, &[]),
+        ("native_linear", native(Strategy::Linear).step(25, 2), "", 0, &[]),
+        ("native_until_the_shift", canary(), "wait_until: traffic-shifted", 0, &[]),
+        ("native_alarm", canary().alarm().fault(Fault::AlarmAt(10)), "", 30, &[]),
+        ("native_rollback_fails", canary().alarm().fault(Fault::AlarmAt(10)).fault(Fault::RollbackFails), "", 31, &[]),
+        ("native_tasks_crash", canary().fault(Fault::Crash(1)), "", 30, &[]),
+        ("native_hook_fails", canary().fault(Fault::HookFails("POST_TEST_TRAFFIC_SHIFT")), "", 30, &[]),
+        ("native_pause_goes_on", canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), "", 0, &[]),
+        (
+            "native_pause_goes_back",
+            canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "ROLLBACK"),
+            "",
+            30,
+            &[],
+        ),
+        ("native_stopped_from_the_console", canary().fault(Fault::ConsoleStop("BAKE_TIME")), "", 30, &[]),
+        ("native_stale_reads", canary().fault(Fault::StaleReads), "", 0, &[]),
+    ];
+    each(scenarios);
+}
