@@ -15,6 +15,7 @@ use super::proxy::traefik::http::local_client;
 use super::proxy::traefik::metrics;
 use super::proxy::traefik::prove::{baseline, request_through};
 use super::store::{AppState, Journal, JournalError, StateError};
+use super::swap::sets_aside;
 use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -106,6 +107,9 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
             }
             None => None,
         };
+        if let (Some(engine), Some(container)) = (&engine, &container) {
+            addresses(&mut found, engine, container).await;
+        }
         let answers_there = traefik(&mut found, traefik_config, container.as_ref()).await;
         let mut services = config.apps.values().flat_map(|app| app.services.values());
         if answers_there && services.any(|service| service.max_5xx < 100) {
@@ -275,6 +279,24 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option
         ),
     }
     version.is_ok()
+}
+
+/// Where containers outlive the engine, the way to them should, too.
+async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container) {
+    if !engine.live_restore().await.unwrap_or_default() {
+        return;
+    }
+    let what = "addresses that stay";
+    for name in traefik.networks.keys() {
+        if engine.network(name).await.is_ok_and(|network| sets_aside(&network)) {
+            found.good(what, format!("network `{name}` sets some aside; users are served while the engine is away"));
+            return;
+        }
+    }
+    found.without(
+        what,
+        "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: make Traefik's network with `docker network create --subnet 172.30.0.0/16 --ip-range 172.30.128.0/17 NAME`, and new versions get addresses outside of that range, which stay theirs",
+    );
 }
 
 /// Without them a version that fails everybody but its probe is not found out.

@@ -124,9 +124,9 @@ async fn look_at(
     let mut wanted = BTreeSet::new();
     routed.retain(|id| running.iter().any(|container| container.id == *id));
     for container in &running {
-        let known = routed.contains(&container.id) && listed.contains(&container.name);
+        let known = routed.contains(&container.id) && listed.contains(&container.server());
         if known || healthy(app, config, route, container).await {
-            wanted.insert(container.name.clone());
+            wanted.insert(container.server());
             routed.insert(container.id.clone());
         } else {
             next = Next::Soon;

@@ -1,4 +1,5 @@
-//! The usual day on engines of every age: a commit is built, pushed, swapped in and rolled back.
+//! The usual day on engines of every age: a commit is built, pushed, swapped in and rolled back; on the newest, in a network
+//! that sets addresses aside.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::stage::{HOST, Setting, Stage};
 const RATE: u32 = 100;
 
 fn user(engine: EngineOptions) -> User {
-    let bed = BedOptions { engine: Some(engine), ..BedOptions::with(PROGRAM) };
+    let spare_addresses = engine.newest;
+    let bed = BedOptions { engine: Some(engine), spare_addresses, ..BedOptions::with(PROGRAM) };
     User::with(Setting { bed, ..Setting::default() })
 }
 

@@ -6,6 +6,7 @@ mod request;
 mod stage;
 
 mod action;
+mod address;
 mod apps;
 mod bad_input;
 mod before_deploy;

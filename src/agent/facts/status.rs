@@ -181,7 +181,7 @@ fn unrouted(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Fa
     }
     let file = site.route_file(service)?;
     let listed = servers_in(&file.read().ok().flatten().unwrap_or_default());
-    if facts.running().next().is_some() && !facts.running().any(|container| listed.contains(&container.name)) {
+    if facts.running().next().is_some() && !facts.running().any(|container| listed.contains(&container.server())) {
         return Some(format!("{} names no running container", file.path().display()));
     }
     let view = facts.view.as_ref()?;

@@ -1,5 +1,7 @@
 //! What the journal says: intent before an effect, outcome after it.
 
+use std::net::Ipv4Addr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,17 @@ pub struct Member {
     pub id: String,
     /// Name.
     pub name: String,
+    /// The address that stays its own, where it was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
+}
+
+impl Member {
+    /// What a route calls it, as [`server`](crate::clients::docker::Container::server) of the container says.
+    #[must_use]
+    pub fn server(&self) -> String {
+        self.address.map_or_else(|| self.name.clone(), |address| address.to_string())
+    }
 }
 
 /// Everything a deployment starts from. Holds no credential.

@@ -7,6 +7,7 @@ use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
 use crate::agent::proxy::traefik::prove::certificate_note;
 use crate::agent::store::{CompiledRoute, Record};
+use crate::clients::docker::Container;
 use crate::domain::Reason;
 use crate::event::Phase;
 
@@ -17,7 +18,7 @@ impl Swap {
             return Ok(());
         }
         let facts = Box::pin(self.around()).await?;
-        let serving: Vec<String> = facts.running().map(|container| container.name.clone()).collect();
+        let serving: Vec<String> = facts.running().map(Container::server).collect();
         if serving.is_empty() {
             return Ok(());
         }

@@ -101,20 +101,20 @@ impl Swap {
                 "no container of the version from before is left; the new one is kept",
             ));
         }
-        let names: Vec<String> = old.iter().map(|container| container.name.clone()).collect();
+        let servers: Vec<String> = old.iter().map(Container::server).collect();
         let lost = self.route_is_lost();
-        let routed = if lost && self.lead_lost_to(&names).await {
+        let routed = if lost && self.lead_lost_to(&servers).await {
             Ok(())
-        } else if self.job.adopting || lost || (self.job.switching && names.is_empty()) {
+        } else if self.job.adopting || lost || (self.job.switching && servers.is_empty()) {
             self.unroute().await
         } else if self.job.starting
-            && !names.is_empty()
+            && !servers.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
         {
             let Some((traefik, file)) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else {
                 return Err(Fault::new(Reason::SwitchFailed, "agent.yml no longer says where Traefik is"));
             };
-            let wanted = Wanted { route: &route, servers: &names, proof: None };
+            let wanted = Wanted { route: &route, servers: &servers, proof: None };
             insist(&traefik.api, &file, wanted).await
         } else {
             Ok(())
@@ -146,11 +146,11 @@ impl Swap {
 
     /// The route that our file holds although its record is lost leads to these containers until the new ones are gone:
     /// by their labels Traefik would send requests to both. False where that cannot be done.
-    async fn lead_lost_to(&self, names: &[String]) -> bool {
+    async fn lead_lost_to(&self, servers: &[String]) -> bool {
         let Some((traefik, file)) = self.site.traefik.as_ref().zip(self.site.route_file(&self.service)) else {
             return false;
         };
-        !names.is_empty() && lead(&traefik.api, &file, names).await.is_ok()
+        !servers.is_empty() && lead(&traefik.api, &file, servers).await.is_ok()
     }
 
     /// The containers from before, running again where something stopped them.

@@ -63,7 +63,7 @@ impl Swap {
                 .hint("check that the image has this program; no shell reads the command"));
         }
         let container = self.site.engine.container(&name).await?;
-        let member = Member { id: container.id.clone(), name };
+        let member = Member { id: container.id.clone(), name, address: None };
         let Some(ended) = self.cancellable(self.one_off_ended(&member, until)).await? else {
             self.diagnose(&member).await;
             return Err(failed(format!("`{command}` did not end within {}", show_span(limit)))

@@ -123,6 +123,7 @@ impl Swap {
                 return Err(unexpected(format!("{} was made from another image", container.name)));
             }
         }
+        let new = self.keep_addresses(new).await?;
         self.job.next = self.next_route(new.first()).await?;
         self.record(Record::Created { new: members(&new), config_hash: hash })?;
         self.end(Phase::Create, began);

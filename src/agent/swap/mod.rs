@@ -1,5 +1,6 @@
 //! One swap: the phases in their order, each journaled before its effect, and the way back from every one of them.
 
+mod address;
 mod adopt;
 mod answers;
 mod back;
@@ -36,6 +37,7 @@ use crate::clients::docker::{Container, DockerError, RegistryLogin};
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome, Phase};
 
+pub use address::sets_aside;
 pub use cancel::CancelGate;
 pub use drain::{Left, drained};
 pub use gate::{address, probe_once};
@@ -391,5 +393,10 @@ impl Swap {
 /// Containers as the journal names them.
 #[must_use]
 pub fn members<'a>(containers: impl IntoIterator<Item = &'a Container>) -> Vec<Member> {
-    containers.into_iter().map(|container| Member { id: container.id.clone(), name: container.name.clone() }).collect()
+    let member = |container: &Container| Member {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        address: container.kept_address,
+    };
+    containers.into_iter().map(member).collect()
 }

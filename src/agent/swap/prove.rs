@@ -38,7 +38,7 @@ impl Swap {
                 Some(proof) => proof,
                 None => {
                     let proof = self.fresh_proof(number)?;
-                    self.point_at(&route, &self.names(), Some(&proof)).await.map_err(unproven)?;
+                    self.point_at(&route, &self.new_servers(), Some(&proof)).await.map_err(unproven)?;
                     proof
                 }
             };
@@ -100,15 +100,15 @@ impl Swap {
         let serving = self.serving().await?;
         let before = self.baselines(&self.targets(rehearsed)?, route).await;
         let fresh = self.fresh_proof(self.state.next_number())?;
-        let proof = Proof { next: self.names(), route: self.job.next.clone().map(Box::new), ..fresh };
+        let proof = Proof { next: self.new_servers(), route: self.job.next.clone().map(Box::new), ..fresh };
         self.point_at(route, &serving, Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
         Ok(Rehearsal { proof, before })
     }
 
-    /// The names of the containers that serve until the switch.
+    /// What the route calls the containers that serve until the switch.
     pub(super) async fn serving(&self) -> Result<Vec<String>, Fault> {
         let existing = self.existing(&self.job.accepted.serving).await?;
-        Ok(existing.into_iter().filter(Container::running).map(|container| container.name).collect())
+        Ok(existing.into_iter().filter(Container::running).map(|container| container.server()).collect())
     }
 
     async fn prove_route(&self, route: &CompiledRoute, proof: &Proof) -> Result<(), Fault> {

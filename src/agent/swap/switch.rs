@@ -7,7 +7,7 @@ use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::compile;
 use crate::agent::proxy::traefik::prove::{Target, baseline, targets};
 use crate::agent::proxy::traefik::rule::Rule;
-use crate::agent::store::{CompiledRoute, Record};
+use crate::agent::store::{CompiledRoute, Member, Record};
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Phase};
 
@@ -31,7 +31,7 @@ impl Swap {
         if let Some(route) = self.job.route_of_new().cloned() {
             self.reachable().await?;
             let proof = self.fresh_proof(self.state.next_number())?;
-            self.point_at(&route, &self.names(), Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
+            self.point_at(&route, &self.new_servers(), Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
             self.proof = Some(proof);
         }
         self.record(Record::Switched)?;
@@ -101,9 +101,9 @@ impl Swap {
         }
     }
 
-    /// Names of the new containers.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.job.new.iter().map(|member| member.name.clone()).collect()
+    /// What the route calls the new containers.
+    pub(super) fn new_servers(&self) -> Vec<String> {
+        self.job.new.iter().map(Member::server).collect()
     }
 
     /// Writes the route to these containers and waits for Traefik's confirmation.

@@ -50,7 +50,7 @@ impl Swap {
     /// Takes the proof's routers out of the route.
     pub(super) async fn drop_proof(&mut self) -> Result<(), Fault> {
         let Some(route) = self.job.route_of_new().cloned() else { return Ok(()) };
-        self.point_at(&route, &self.names(), None).await.map_err(|why| {
+        self.point_at(&route, &self.new_servers(), None).await.map_err(|why| {
             let told = format!("the proof's routers could not be taken out of the route again: {why}");
             Fault::new(Reason::VerifyFailed, told)
         })

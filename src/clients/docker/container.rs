@@ -1,11 +1,13 @@
 //! A container as the engine describes it, reduced to what we read.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum, MountPoint};
+
+use super::network::kept_address;
 
 /// A container.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +40,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// Networks it is attached to, by name.
     pub networks: BTreeMap<String, Address>,
+    /// The address that stays its own, where it was given one.
+    pub kept_address: Option<Ipv4Addr>,
     /// Docker's network mode.
     pub network_mode: String,
     /// The paths on the host of what is mounted into it.
@@ -126,6 +130,7 @@ impl Container {
             restarts: raw.restart_count.unwrap_or_default(),
             image_id: raw.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
+            kept_address: kept_address(networks.values()),
             networks: networks
                 .into_iter()
                 .map(|(name, endpoint)| {
@@ -189,6 +194,12 @@ impl Container {
     #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
         self.networks.values().flat_map(|network| network.addresses.iter().copied()).collect()
+    }
+
+    /// What a route calls it: the address that stays its own, or its name, which Docker resolves.
+    #[must_use]
+    pub fn server(&self) -> String {
+        self.kept_address.map_or_else(|| self.name.clone(), |address| address.to_string())
     }
 
     /// What its exit code usually means, for a sentence.

@@ -10,6 +10,7 @@ mod error;
 mod ignore;
 mod image;
 mod logs;
+mod network;
 mod push;
 mod version;
 
@@ -29,6 +30,7 @@ pub use context::{BuildContext, ContextError, LARGEST};
 pub use error::DockerError;
 pub use ignore::{Ignore, IgnoreError};
 pub use image::{Image, RegistryLogin};
+pub use network::{Network, Pool};
 pub use version::Version;
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.
@@ -100,6 +102,14 @@ impl Engine {
     /// [`DockerError`] as for every call.
     pub async fn data_root(&self) -> Result<String, DockerError> {
         Ok(self.bounded(self.docker.info()).await?.docker_root_dir.unwrap_or_default())
+    }
+
+    /// True where its containers go on running while it is away.
+    ///
+    /// # Errors
+    /// [`DockerError`] as for every call.
+    pub async fn live_restore(&self) -> Result<bool, DockerError> {
+        Ok(self.bounded(self.docker.info()).await?.live_restore_enabled.unwrap_or_default())
     }
 
     /// The folder that images are unpacked into: the engine's own, or that of the containerd which keeps them for it.

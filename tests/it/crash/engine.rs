@@ -14,9 +14,10 @@ use crate::stage::{Setting, web};
 /// Beds with an engine of their own, side by side.
 const BEDS: usize = 2;
 
+/// With live-restore, the network sets addresses aside: nobody resolves names while the engine is away.
 fn ground(live_restore: bool, compose: fn(&str) -> ComposeFile) -> Ground {
     let engine = EngineOptions { live_restore, ..EngineOptions::default() };
-    let bed = BedOptions { engine: Some(engine), ..Setting::default().bed };
+    let bed = BedOptions { engine: Some(engine), spare_addresses: live_restore, ..Setting::default().bed };
     Ground::set(Setting { bed, ..Setting::default().compose(compose) }, live_restore)
 }
 

@@ -4,6 +4,8 @@
 //! lines; `script/torture` sets `TORTURE` to a seed, and kills at every point of every kind of swap, at 40 moments of each,
 //! and again while the first death is made up for, and damages every line.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::case::{Kind, each_point_once, every_damage, every_point, moments, some_damage, some_twice};
 use super::deaths::{Deaths, torture};
 use super::ground::Ground;
@@ -29,7 +31,9 @@ fn wherever_the_agent_is_killed_one_version_serves_and_nothing_is_left() {
     };
     // A first swap is preceded by taking everything down.
     cases.sort_by_key(|case| case.kind);
-    let deaths = Deaths::all(cases, BEDS, Ground::new);
+    let beds = AtomicUsize::new(0);
+    // Every other one has a network where containers get addresses that stay theirs.
+    let deaths = Deaths::all(cases, BEDS, || Ground::new(beds.fetch_add(1, Ordering::Relaxed) % 2 == 1));
     deaths.report("the agent is killed");
     deaths.assert_held();
 }

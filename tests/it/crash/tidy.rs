@@ -80,6 +80,16 @@ fn names_in(folder: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
+/// What the route calls a container: the address that it was given, or its name.
+fn server(bed: &Bed, container: &Container) -> String {
+    let format = format!(
+        "{{{{with (index .NetworkSettings.Networks \"{}\").IPAMConfig}}}}{{{{.IPv4Address}}}}{{{{end}}}}",
+        bed.name()
+    );
+    let given = bed.machine.docker(&["inspect", "--format", &format, &container.id]).unwrap_or_default();
+    if given.trim().is_empty() { container.name.clone() } else { given.trim().to_owned() }
+}
+
 fn route(bed: &Bed, state: &ServiceState, containers: &[Container], found: &mut Vec<String>) {
     let file = bed.proxy.folder().join(format!("deploy-agent-{}-web.yml", bed.name()));
     let text = fs::read_to_string(&file).ok();
@@ -87,7 +97,7 @@ fn route(bed: &Bed, state: &ServiceState, containers: &[Container], found: &mut 
         (None, None) => {}
         (Some(_), Some(text)) => {
             let servers: Vec<&str> = text.matches("\"url\"").collect();
-            let ours = containers.iter().filter(|container| text.contains(&format!("//{}:", container.name))).count();
+            let ours = containers.iter().filter(|it| text.contains(&format!("//{}:", server(bed, it)))).count();
             if [servers.len(), ours] != [containers.len(); 2] || text.contains("deploy-agent-proof-") {
                 found.push(format!("the route file should name these containers and nothing else: {text}"));
             }

@@ -4,7 +4,7 @@
 //! is taken back at once.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Wanted<'a> {
     /// The route.
     pub route: &'a CompiledRoute,
-    /// Container names.
+    /// Containers, by what a route calls them.
     pub servers: &'a [String],
     /// Proof routers, while something is to be proven.
     pub proof: Option<&'a Proof>,
@@ -150,10 +150,14 @@ fn others(folder: &Path) -> Vec<String> {
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let read = |name: &str| [".yml", ".yaml", ".toml"].iter().any(|ending| name.ends_with(ending));
     let mut names: Vec<String> =
-        names.filter(|name| read(name) && !name.starts_with("deploy-agent-")).map(|name| one_line(&name, 60)).collect();
+        names.filter(|name| read(name) && !is_ours(name)).map(|name| one_line(&name, 60)).collect();
     names.sort();
     names.truncate(5);
     names
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("deploy-agent-")
 }
 
 /// Waits until Traefik shows exactly this route.
@@ -235,7 +239,16 @@ async fn confirm_gone(api: &Api, route: &CompiledRoute) -> Result<(), String> {
     Ok(())
 }
 
-/// The container names that a route file sends to; empty where there is none.
+/// The addresses that route files of a folder send to, whichever application's.
+#[must_use]
+pub fn addresses_in(folder: &Path) -> Vec<Ipv4Addr> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| is_ours(&entry.file_name().to_string_lossy())).map(|entry| entry.path());
+    let servers = ours.filter_map(|path| std::fs::read_to_string(path).ok()).flat_map(|text| servers_in(&text));
+    servers.filter_map(|server| server.parse().ok()).collect()
+}
+
+/// The containers that a route file sends to, by what it calls them; empty where there is none.
 #[must_use]
 pub fn servers_in(text: &str) -> BTreeSet<String> {
     services_in(text).values().flat_map(hosts).collect()

@@ -77,8 +77,9 @@ pub fn proof_names(proof: &Proof, index: usize) -> (String, String) {
     (format!("{PROOF_PREFIX}{}-{index}", proof.chain), format!("{PROOF_PREFIX}{}-{index}", proof.direct))
 }
 
-/// The dynamic configuration: the route at priority + 1 to the containers by name, and the proof routers one higher.
-/// Names, never addresses: an address goes stale at the next restart, Docker's resolver knows a name or fails fast.
+/// The dynamic configuration: the route at priority + 1 to the containers, and the proof routers one higher.
+/// `servers` are names, or addresses that stay their containers' own: any other goes stale at the next restart, while
+/// Docker's resolver knows a name or fails fast.
 /// `transport` names the file's own transport: idle connections end after 1 s, which makes "no connection left"
 /// measurable, and a dead server fails within 1 s instead of hanging for 30 s.
 #[must_use]

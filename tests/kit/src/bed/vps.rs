@@ -33,11 +33,19 @@ pub struct BedOptions {
     pub proxy: ProxyOptions,
     /// An engine of its own instead of the machine's.
     pub engine: Option<EngineOptions>,
+    /// Its network sets addresses aside that the engine hands out to nobody by itself.
+    pub spare_addresses: bool,
 }
 
 impl Default for BedOptions {
     fn default() -> Self {
-        Self { prefix: "dab".to_owned(), deploy_action: None, proxy: ProxyOptions::default(), engine: None }
+        Self {
+            prefix: "dab".to_owned(),
+            deploy_action: None,
+            proxy: ProxyOptions::default(),
+            engine: None,
+            spare_addresses: false,
+        }
     }
 }
 
@@ -46,6 +54,28 @@ impl BedOptions {
     pub fn with(deploy_action: impl Into<PathBuf>) -> Self {
         Self { deploy_action: Some(deploy_action.into()), ..Self::default() }
     }
+}
+
+/// Makes the bed's network.
+fn network(machine: &Machine, name: &str, spare_addresses: bool) -> Result<()> {
+    let label = format!("{LABEL}={name}");
+    let create = ["network", "create", "--label", &label];
+    if !spare_addresses {
+        return machine.docker(&[&create[..], &[name]].concat()).map(drop);
+    }
+    // Addresses of its own are not chosen by the engine: one that another network has is refused, and the next is tried.
+    let from = std::process::id();
+    let mut refused = None;
+    for attempt in 0..64 {
+        let nth = (from.wrapping_add(attempt * 7)) % 256;
+        let (subnet, range) = (format!("10.213.{nth}.0/24"), format!("10.213.{nth}.128/25"));
+        let addresses = ["--subnet", &subnet, "--ip-range", &range, name];
+        match machine.docker(&[&create[..], &addresses].concat()) {
+            Ok(_) => return Ok(()),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| BedError::new("bed: no network was asked for")))
 }
 
 /// A "VPS" on this machine. Dropped, it is removed.
@@ -88,8 +118,7 @@ impl Bed {
             let engine = options.engine.as_ref().map(|options| Engine::start_for(&machine, name, &dir, options));
             let engine = engine.transpose()?;
             let machine = engine.as_ref().map_or(&machine, Engine::machine);
-            let label = format!("{LABEL}={name}");
-            machine.docker(&["network", "create", "--label", &label, name])?;
+            network(machine, name, options.spare_addresses)?;
             let registry = Registry::open(machine, &dir)?;
             let proxy = Proxy::start(machine, name, &dir, &options.proxy)?;
             let project = Project::new(machine, name, dir.join("project"))?;

@@ -1,0 +1,89 @@
+//! Where the network sets addresses aside, each new container has one for its whole life, and the route needs no name.
+
+use kit::bed::{BedOptions, EngineOptions};
+use serde_json::Value;
+
+use crate::stage::{Setting, Stage};
+
+fn spare(engine: Option<EngineOptions>) -> Setting {
+    Setting { bed: BedOptions { spare_addresses: true, engine, ..Setting::default().bed }, ..Setting::default() }
+}
+
+/// Where Traefik sends.
+fn servers(stage: &Stage) -> Vec<String> {
+    let urls = stage.bed.proxy.servers("web@file");
+    urls.iter().map(|url| url.trim_start_matches("http://").trim_end_matches(":8080").to_owned()).collect()
+}
+
+/// The one container's place in the bed's network.
+fn place(stage: &Stage) -> Value {
+    let [id] = stage.ids("web").try_into().expect("one container");
+    let told = stage.bed.machine.docker(&["inspect", "--format", "{{json .NetworkSettings.Networks}}", &id]);
+    let mut networks: Value = serde_json::from_str(&told.expect("a container")).expect("JSON");
+    networks[stage.bed.name()].take()
+}
+
+fn swap(stage: &Stage, version: &str) -> String {
+    stage.deploy(&stage.version(version)).expect(0);
+    stage.assert_serves(version);
+    stage.wait("the old container to be gone", || stage.ids("web").len() == 1);
+    let [server] = servers(stage).try_into().expect("one server");
+    let last: u8 = server.rsplit('.').next().and_then(|part| part.parse().ok()).expect("an address");
+    assert!((2..128).contains(&last), "{server} is one that the network hands out");
+    assert_eq!(place(stage)["IPAddress"], *server);
+    server
+}
+
+#[test]
+fn a_container_has_its_address_for_life() {
+    let stage = Stage::set(spare(None));
+    let first = swap(&stage, "v2");
+    let place_now = place(&stage);
+    let aliases = place_now["Aliases"].as_array().expect("aliases");
+    assert!(aliases.iter().any(|alias| alias == "web"), "others still find it by its service: {aliases:?}");
+
+    let before = stage.ids("web");
+    stage.bed.project.up().expect("a plain up");
+    assert_eq!(stage.ids("web"), before, "a plain up recreates nothing");
+    stage.bed.machine.docker(&["restart", "--time", "1", &before[0]]).expect("restarts");
+    stage.wait("the container to serve again", || stage.serves("v2"));
+    assert_eq!((place(&stage)["IPAddress"].as_str(), servers(&stage)), (Some(first.as_str()), vec![first.clone()]));
+    let state = stage.state();
+    assert_eq!(state["drift"].as_array().map(Vec::len), Some(0), "{state}");
+
+    assert_ne!(swap(&stage, "v3"), first);
+    stage.run(&["rollback", "production"]).expect(0);
+    stage.assert_serves("v2");
+}
+
+/// What plain compose makes has no such address, and is routed by its name.
+#[test]
+fn a_recreated_container_is_routed_by_its_name() {
+    let stage = Stage::set(spare(None));
+    swap(&stage, "v2");
+    stage.bed.project.compose(&["up", "-d", "--force-recreate"]).expect("recreates");
+    stage.wait("the route to follow", || {
+        servers(&stage) == stage.containers("web").iter().map(|container| container.name.clone()).collect::<Vec<_>>()
+    });
+    stage.wait("it to serve", || stage.serves("v2"));
+    swap(&stage, "v3");
+}
+
+/// `agent doctor` says where users depend on the engine although their containers do not.
+#[test]
+fn doctor_tells_of_names_where_containers_outlive_the_engine() {
+    let said = |spare_addresses: bool| {
+        let engine = Some(EngineOptions { live_restore: true, ..EngineOptions::default() });
+        let bed = BedOptions { spare_addresses, engine, ..Setting::default().bed };
+        let stage = Stage::set(Setting { bed, ..Setting::default() });
+        let config = stage.bed.dir().join("agent.yml").to_string_lossy().into_owned();
+        let mut doctor = stage.bed.command(&["agent", "doctor", "--config", &config]).expect("a command");
+        let told =
+            doctor.env("DOCKER_HOST", format!("unix://{}", stage.bed.machine.socket())).output().expect("it looks");
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        told.lines().find(|line| line.contains("addresses that stay")).unwrap_or_else(|| panic!("{told}")).to_owned()
+    };
+    let (with, without) = (said(true), said(false));
+    assert!(with.starts_with("ok") && with.contains("sets some aside"), "{with}");
+    assert!(without.starts_with("-  ") && without.contains("--ip-range"), "{without}");
+}
