@@ -8,8 +8,11 @@ use crate::config::EcsTarget;
 use crate::failure::Failure;
 use crate::plan::ecs::{CodeDeployObserved, EcsObserved, Files, Need, Needs};
 
-/// Revisions that are looked at for what can be gone back to: each is a call.
-const REVISIONS: i32 = 20;
+/// Revisions that are looked at one after the other for what can be gone back to, before it is asked whether that is enough:
+/// each is a call.
+const AT_ONCE: usize = 20;
+/// Most of them: as many as one call lists (ECS API, `ListTaskDefinitions`).
+const REVISIONS: i32 = 100;
 
 /// Reads all that a plan needs. `files` are those that the target names.
 ///
@@ -71,16 +74,26 @@ pub async fn missing(aws: &Aws, needs: &Needs) -> Result<(Vec<Blocker>, Vec<Stri
     Ok((blockers, unseen))
 }
 
-/// The newest revisions of the family that serves, newest first: at most 20.
+/// The newest revisions of the family that serves, newest first: 20, and more where these are not `enough`, at most 100.
+/// Each deployment that fails leaves one, so that many of them may hide what was proven.
 ///
 /// # Errors
 /// A call did not succeed.
-pub async fn revisions(aws: &Aws, observed: &EcsObserved) -> Result<Vec<TaskDefinition>, Failure> {
+pub async fn revisions(
+    aws: &Aws,
+    observed: &EcsObserved,
+    enough: impl Fn(&[TaskDefinition]) -> bool,
+) -> Result<Vec<TaskDefinition>, Failure> {
     let Some(running) = &observed.running else { return Ok(Vec::new()) };
     let newest = aws.revisions(running.arn.family(), REVISIONS).await.map_err(|error| error.to_failure())?;
     let mut found = Vec::new();
-    for arn in newest {
-        found.push(aws.task_definition(arn.as_str()).await.map_err(|error| error.to_failure())?);
+    for some in newest.chunks(AT_ONCE) {
+        for arn in some {
+            found.push(aws.task_definition(arn.as_str()).await.map_err(|error| error.to_failure())?);
+        }
+        if enough(&found) {
+            break;
+        }
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! What somebody else does while a deployment is under way, and two services beside each other.
 
-use kit::aws::{Breaker, Fault, Shift, Strategy, World};
+use kit::aws::{Breaker, Fault, Request, Service, Shift, Strategy, World};
+use serde_json::{Value, json};
 
 use super::{Cloud, IMAGE, OTHER_IMAGE};
 
@@ -51,6 +52,50 @@ fn a_deployment_that_another_one_takes_the_place_of_is_superseded() {
         assert!(said.contains("somebody else's deployment followed"), "{name}\n{said}");
         let serves = cloud.aws.with(|world| world.deployed());
         assert!(serves.ends_with("web:3"), "{name}: {serves}\n{said}");
+    }
+}
+
+/// Lets AWS finish what is under way, and somebody else deploy another image by CodeDeploy after it, between two looks of ours.
+fn finished_and_followed(world: &mut World) {
+    world.advance(7200);
+    let call = |world: &mut World, service, operation: &str, input: Value| {
+        world.call(&Request::new(service, operation, input)).unwrap_or_else(|fault| panic!("{operation}: {fault:?}"))
+    };
+    let serving = world.deployed();
+    let described = call(world, Service::Ecs, "DescribeTaskDefinition", json!({"taskDefinition": serving}));
+    let known = &described["taskDefinition"];
+    let mut containers = known["containerDefinitions"].clone();
+    containers[0]["image"] = json!(OTHER_IMAGE);
+    let mut definition = json!({"family": "web", "containerDefinitions": containers});
+    for member in ["networkMode", "cpu", "memory", "requiresCompatibilities", "executionRoleArn"] {
+        definition[member] = known[member].clone();
+    }
+    let registered = call(world, Service::Ecs, "RegisterTaskDefinition", definition);
+    let arn = registered["taskDefinition"]["taskDefinitionArn"].as_str().expect("a name");
+    let deployment = json!({
+        "applicationName": "AppECS-badgery-web",
+        "deploymentGroupName": "DgpECS-badgery-web",
+        "revision": World::revision(arn, "web", 8080),
+    });
+    world.faults.clear();
+    call(world, Service::CodeDeploy, "CreateDeployment", deployment);
+    world.advance(7200);
+    assert_eq!(world.deployed(), arn);
+}
+
+#[test]
+fn a_deployment_of_codedeploy_that_another_one_followed_is_superseded_however_it_ended() {
+    let world = || World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).auto_rollback(true).tick(0);
+    for (name, world, word) in [
+        ("succeeded", world(), "accepted as deployment"),
+        ("rolled back", world().fault(Fault::HookFails("AfterAllowTestTraffic")), "accepted as deployment"),
+    ] {
+        let cloud = Cloud::of(world);
+        let (code, said) = cloud.when_it_says(&["deploy", "production", "--image", IMAGE], word, |_| {
+            cloud.aws.with(finished_and_followed);
+        });
+        assert_eq!(code, Some(12), "{name}\n{said}");
+        assert!(said.contains("somebody else's deployment followed"), "{name}\n{said}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! ECS itself: rolling, blue/green, linear, canary.
 
-use kit::aws::{Breaker, Fault, Strategy, World};
+use kit::aws::{Breaker, Fault, Request, Service, Strategy, World};
+use serde_json::json;
 
-use super::{EXPIRES, Scenario, each};
+use super::{Cloud, EXPIRES, IMAGE, Scenario, each};
 
 fn rolling(breaker: Breaker) -> World {
     World::fargate("badgery", "web").rolling(breaker)
@@ -96,4 +97,22 @@ fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
         ("native_stale_reads", canary().fault(Fault::StaleReads), "", 0, &[]),
     ];
     each(scenarios);
+}
+
+/// From the console one may end a deployment without going back: the service goes on asking for the new revision.
+#[test]
+fn one_that_somebody_aborts_is_told_as_not_undone() {
+    for word in [" | SCALE_UP", " 10 % of the traffic |"] {
+        let cloud = Cloud::of(native(Strategy::Canary).step(10, 5).tick(1));
+        let (code, said) = cloud.when_it_says(&["deploy", "production", "--image", IMAGE], word, |_| {
+            cloud.aws.with(|world| {
+                let arn = world.service_deployments().last().expect("it was begun").0.clone();
+                let input = json!({"serviceDeploymentArn": arn, "stopType": "ABORT"});
+                world.call(&Request::new(Service::Ecs, "StopServiceDeployment", input)).expect("it is taken");
+            });
+        });
+        assert_eq!(code, Some(31), "{word}: {said}");
+        assert!(said.contains("somebody stopped the deployment"), "{word}: {said}");
+        assert!(said.contains("--task-definition web:1"), "how to go back: {said}");
+    }
 }

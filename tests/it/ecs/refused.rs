@@ -70,6 +70,23 @@ fn a_diagnosis_without_permissions_is_a_shorter_one() {
     insta::assert_snapshot!("diagnosis_denied", Cloud::of(world).deploy(&[]).expect(30).shown());
 }
 
+/// Each part by itself: what else is known is told, and what is missing is named once.
+#[test]
+fn each_part_of_a_diagnosis_may_be_missing() {
+    for (operation, fault, still_told) in [
+        ("ecs:ListTasks", Fault::TargetAnswers(404), "is unhealthy"),
+        ("ecs:DescribeTasks", Fault::TargetAnswers(404), "is unhealthy"),
+        ("logs:GetLogEvents", Fault::Crash(1), "exit code 1"),
+        ("elasticloadbalancing:DescribeTargetHealth", Fault::Crash(1), "exit code 1"),
+    ] {
+        let world = World::fargate("badgery", "web").rolling(Breaker::Rollback).log_lines(&["panic: no database"]);
+        let ended = Cloud::of(world.fault(fault).fault(Fault::Denied(operation))).deploy(&[]).expect(30);
+        let (told, notice) = (&ended.output.stdout, format!("grant {operation} to see them"));
+        assert!(told.contains(still_told), "{operation}: {}", ended.shown());
+        assert_eq!(told.matches(&notice).count(), 1, "{operation}: {}", ended.shown());
+    }
+}
+
 /// Good as it stands: what each case changes is what is wrong with it.
 const APP_SPEC: &str = "version: 0.0
 Resources:

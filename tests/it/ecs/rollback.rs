@@ -1,7 +1,7 @@
 //! Going back to the release from before, which is found by the tags of the revisions that were proven.
 
-use kit::aws::{Breaker, Fault, Shift, Strategy, World};
-use serde_json::Value;
+use kit::aws::{Breaker, Fault, Request, Service, Shift, Strategy, World};
+use serde_json::{Value, json};
 
 use super::{Cloud, IMAGE, OTHER_IMAGE};
 
@@ -64,6 +64,62 @@ fn history_and_status_tell_what_was_proven_and_what_somebody_else_brought() {
         .filter_map(|release| release["revision"].as_str()?.rsplit('/').next())
         .collect();
     assert_eq!(revisions, ["web:3", "web:2"]);
+}
+
+#[test]
+fn one_that_fails_ends_as_any_deployment_that_fails() {
+    for (number, world) in each_controller().into_iter().enumerate() {
+        let cloud = Cloud::of(world.auto_rollback(true).install_limit(120));
+        deploy(&cloud, IMAGE);
+        // What the world began with runs well, whatever is wrong; here it was proven once.
+        cloud.aws.with(|world| {
+            let tags = [("app", "shop"), ("environment", "production"), ("verified-at", "2026-01-01T00:00:00Z")];
+            let tags: Vec<Value> = tags
+                .iter()
+                .map(|(key, value)| json!({"key": format!("deploy-action:{key}"), "value": value}))
+                .collect();
+            let input = json!({"resourceArn": world.definitions()[0], "tags": tags});
+            world.call(&Request::new(Service::Ecs, "TagResource", input)).expect("it is taken");
+        });
+        cloud.run(&["rollback", "production"]).expect(0);
+        assert_eq!(serves(&cloud), "web:1");
+        cloud.aws.with(|world| world.faults.push(Fault::Crash(1)));
+        let ended = cloud.run(&["rollback", "production"]).expect(30);
+        assert_eq!(serves(&cloud), "web:1", "{number}: {}", ended.shown());
+        assert!(ended.output.stdout.contains("exit code 1"), "{number}: {}", ended.shown());
+        cloud.aws.with(|world| world.faults.clear());
+        cloud.run(&["rollback", "production"]).expect(0);
+        assert_eq!(serves(&cloud), "web:2", "what failed now was proven before");
+    }
+}
+
+#[test]
+fn many_failures_do_not_hide_what_was_proven() {
+    let cloud = Cloud::of(World::fargate("badgery", "web").rolling(Breaker::Rollback));
+    deploy(&cloud, IMAGE);
+    deploy(&cloud, OTHER_IMAGE);
+    // Each leaves a revision that nobody proved.
+    let registered = |count: usize| {
+        cloud.aws.with(|world| {
+            let described = world.definition(&world.deployed()).expect("it serves");
+            for number in 0..count {
+                let mut containers = described["containerDefinitions"].clone();
+                containers[0]["environment"] = json!([{"name": "TRY", "value": number.to_string()}]);
+                let input = json!({"family": "web", "containerDefinitions": containers});
+                world.call(&Request::new(Service::Ecs, "RegisterTaskDefinition", input)).expect("it is taken");
+            }
+        });
+    };
+    registered(45);
+    let history = cloud.run(&["history", "production"]).expect(0).output.stdout;
+    assert!(history.contains("web:3") && history.contains("web:2"), "{history}");
+    let ended = cloud.run(&["rollback", "production"]).expect(0);
+    assert_eq!(serves(&cloud), "web:2", "{}", ended.shown());
+    registered(100);
+    let ended = cloud.run(&["rollback", "production"]).expect(13);
+    assert!(ended.output.stdout.contains("no_earlier_release"), "{}", ended.shown());
+    let looks = ended.said.iter().filter(|it| it.operation == "DescribeTaskDefinition").count();
+    assert_eq!(looks, 101, "the one that runs, and the newest hundred");
 }
 
 #[test]

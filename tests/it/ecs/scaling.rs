@@ -99,6 +99,32 @@ fn it_is_set_back_when_the_run_is_cancelled() {
 }
 
 #[test]
+fn it_is_set_back_when_somebody_else_deploys_meanwhile() {
+    let cloud = Cloud::with(scaled(World::fargate("badgery", "web").rolling(Breaker::Rollback).tick(1)), HOLD);
+    let (code, said) = cloud.when_it_says(&DEPLOY, "0 of 2 new tasks run", |_| {
+        cloud.aws.with(|world| {
+            let input = json!({"cluster": "badgery", "service": "web", "forceNewDeployment": true});
+            world.call(&Request::new(Service::Ecs, "UpdateService", input)).expect("it is taken");
+        });
+    });
+    assert!(matches!(code, Some(0 | 12)), "{code:?}: {said}");
+    assert_as_before(&cloud, &said);
+}
+
+/// Who has no keys any more sets nothing back; it is said, and the next run does it.
+#[test]
+fn when_keys_run_out_the_next_run_sets_it_back() {
+    let cloud = Cloud::with(scaled(canary()).fault(Fault::ExpiresAfterCalls(22)), HOLD);
+    let ended = cloud.deploy(&[]).expect(32);
+    assert!(ended.output.stdout.contains("automatic scaling was not set back"), "{}", ended.shown());
+    assert_eq!(cloud.aws.with(|world| world.suspended()), Some(state(true, true)), "{}", ended.shown());
+    cloud.aws.with(|world| world.advance(7200));
+    let mut next = cloud.command(&["deploy", "production", "--image", IMAGE]);
+    let ended = cloud.ended(next.env("AWS_ACCESS_KEY_ID", "AKIANEXT")).expect(0);
+    assert_as_before(&cloud, &ended.shown());
+}
+
+#[test]
 fn after_a_killed_run_the_next_one_sets_it_back() {
     let cloud = Cloud::with(scaled(canary().tick(1)), HOLD);
     let (code, said) = cloud.when_it_says(&DEPLOY, "new tasks run | Install", |id| {
