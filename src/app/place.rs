@@ -168,14 +168,23 @@ impl Connected {
                 Observed::Ecs(Box::new(place.target.clone()), Box::new(observed))
             }
         };
-        Ok(plan::build(&PlanInput {
+        let mut input = PlanInput {
             app: self.app.clone(),
             environment: self.name.clone(),
             want: want.clone(),
             commit: self.commit.clone(),
             observed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
+        };
+        let planned = plan::build(&input);
+        let (Place::Ecs(place), Observed::Ecs(target, observed)) = (&self.place, &mut input.observed) else {
+            return Ok(planned);
+        };
+        // How the traffic would shift is asked for where it does.
+        if planned.report.changed {
+            observed.code_deploy.shift = observe::ecs::shift(&place.aws, target, observed).await;
+        }
+        Ok(if observed.code_deploy.shift.is_some() { plan::build(&input) } else { planned })
     }
 }
 

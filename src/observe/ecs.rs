@@ -1,7 +1,7 @@
 //! A service of Amazon ECS: itself, the revision that serves, and for a service of CodeDeploy its group.
 
 use crate::agent_api::Blocker;
-use crate::aws_api::codedeploy::Group;
+use crate::aws_api::codedeploy::{Group, Shift};
 use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::config::EcsTarget;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 20;
 /// Most of them: as many as one call lists (ECS API, `ListTaskDefinitions`).
 const REVISIONS: i32 = 100;
 
-/// Reads all that a plan needs. `files` are those that the target names.
+/// Reads what decides a plan. `files` are those that the target names.
 ///
 /// # Errors
 /// A call did not succeed.
@@ -107,9 +107,14 @@ async fn code_deploy(aws: &Aws, target: &EcsTarget) -> Result<CodeDeployObserved
         Err(error) if missing(&error) => return Ok(CodeDeployObserved::default()),
         answer => answer?,
     };
-    let config = names.config.as_deref().unwrap_or(&group.deployment_config_name);
-    // Only for the plan's words: without the permission they say less.
-    let shift = if config.is_empty() { None } else { aws.shift(config).await.ok() };
     let active = aws.active_deployments(&names.application, &names.group).await?;
-    Ok(CodeDeployObserved { group: Some(group), shift, active })
+    Ok(CodeDeployObserved { group: Some(group), shift: None, active })
+}
+
+/// How CodeDeploy will shift the traffic, where it replaces the tasks. Only words rest on it: without the permission they say
+/// less.
+pub async fn shift(aws: &Aws, target: &EcsTarget, observed: &EcsObserved) -> Option<Shift> {
+    let group = observed.code_deploy.group.as_ref()?;
+    let config = target.code_deploy.config.as_deref().unwrap_or(&group.deployment_config_name);
+    if config.is_empty() { None } else { aws.shift(config).await.ok() }
 }

@@ -27,6 +27,21 @@ fn nothing_is_written_and_six_calls_are_enough() {
     }
 }
 
+/// Nor does the question who holds its scaling make them more.
+#[test]
+fn a_service_whose_scaling_may_be_held_takes_no_more_calls() {
+    for world in [
+        World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).scaled(1, 10),
+        World::fargate("badgery", "web").rolling(Breaker::Rollback).scaled(1, 10),
+    ] {
+        let ended =
+            Cloud::with(world, "auto_scaling: hold").run(&["deploy", "production", "--image", &same()]).expect(0);
+        assert_eq!(ended.writes(), Vec::<String>::new());
+        let calls: Vec<&str> = ended.said.iter().map(|it| it.operation.as_str()).collect();
+        assert!(calls.len() <= 6, "{calls:?}");
+    }
+}
+
 #[test]
 fn a_second_run_changes_nothing() {
     let cloud = Cloud::of(World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce));

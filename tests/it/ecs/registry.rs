@@ -3,15 +3,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use kit::act::Repository;
 use kit::aws::{Breaker, Exchange, Fault, Simulator, World};
 use kit::bed::{AppImage, Machine, Registry};
 use kit::github::GitHubDouble;
 use kit::runner::{Job, Told};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::others::assert_in_models;
+use super::role::Issuer;
 use crate::action::user::{PROGRAM, TOKEN, User, push};
 use crate::image::shop::forget;
 
@@ -52,13 +54,18 @@ impl Shop {
 
     /// Pushes the commit that is checked out.
     fn push(&self, sha: &str, inputs: &[(&str, &str)]) -> (Told, Vec<Exchange>) {
+        self.push_with(sha, inputs, |job| to_aws(job, &self.aws))
+    }
+
+    /// With what a runner or a workflow says beside the inputs.
+    fn push_with(&self, sha: &str, inputs: &[(&str, &str)], more: impl FnOnce(&mut Job)) -> (Told, Vec<Exchange>) {
         self.runs.set(self.runs.get() + 1);
         let dir = self.dir.path().join(format!("run-{}", self.runs.get()));
         let job = Job::new(&self.machine, &dir, self.repository.dir(), &self.github.url(), self.runs.get());
         let mut job = job.expect("a job");
         job.token(TOKEN);
         job.event("push", &push(sha), sha).expect("an event");
-        to_aws(&mut job, &self.aws);
+        more(&mut job);
         let before = self.aws.exchanges().len();
         let told = job.step(Path::new(PROGRAM), inputs).expect("the step runs");
         assert_hidden(&told);
@@ -128,6 +135,50 @@ fn a_commit_is_pushed_and_deployed_with_credentials_of_aws_alone() {
     assert_eq!(told.code, 20, "{}", told.log());
     assert!(told.log().contains("lets no tag be given to another image, and it has"), "{}", told.log());
     assert!(said.iter().all(|it| !it.is_write), "{said:?}");
+}
+
+/// The template's own inputs, with the role's keys and no others: build, push to ECR, deploy, and what GitHub shows of it.
+#[test]
+fn the_template_deploys_with_the_role_alone() {
+    let shop = Shop::open(service().repository(NAME, true), "");
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows-templates/ecs-deploy.yml");
+    let template: Value = serde_saphyr::from_str(&fs::read_to_string(template).expect("reads")).expect("YAML");
+    let steps = template["jobs"]["deploy"]["steps"].as_array().expect("steps");
+    let ours = steps.iter().find(|step| step["uses"] == "badgery/deploy-action@v1").expect("our step");
+    let inputs: Vec<(&str, &str)> = ours["with"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str(), value.as_str().expect("a text")))
+        .collect();
+    assert!(inputs.iter().any(|(name, _)| *name == "role-to-assume"), "{inputs:?}");
+    let issuer = Issuer::start("repo:acme/hello:environment:production");
+    let sha = shop.commit();
+    let (told, said) = shop.push_with(&sha, &inputs, |job| {
+        job.set("AWS_ENDPOINT_URL", &shop.aws.url());
+        job.set("AWS_EC2_METADATA_DISABLED", "true");
+        issuer.known_to(job);
+    });
+    assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+    let image = format!("{}@{}", shop.registry.repository(NAME), told.output("digest"));
+    let runs = shop.aws.with(|world| world.definition(&world.deployed())).expect("a definition");
+    assert_eq!(runs["containerDefinitions"][0]["image"], image);
+    let keys = said.iter().filter_map(|it| it.access_key.as_deref());
+    assert!(
+        keys.clone().count() > 0 && keys.clone().all(|key| key.starts_with("ASIA")),
+        "{:?}",
+        keys.collect::<Vec<_>>()
+    );
+    assert_eq!(shop.github.deployments().len(), 1);
+
+    // From which commit, without GitHub.
+    let mut command = Command::new(PROGRAM);
+    command.args(["history", "production"]).current_dir(shop.repository.dir()).env_clear();
+    let keys =
+        [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_EC2_METADATA_DISABLED", "true")];
+    let history = command.env("AWS_ENDPOINT_URL", shop.aws.url()).envs(keys).output().expect("it runs");
+    let history = String::from_utf8_lossy(&history.stdout).into_owned();
+    assert!(history.contains(&sha[..12]), "{history}");
 }
 
 #[test]

@@ -17,13 +17,13 @@ use crate::action::user::PROGRAM;
 const ROLE: &str = "arn:aws:iam::111122223333:role/deploy";
 
 /// Gives tokens for one subject, and remembers what it was asked, until the process ends.
-struct Issuer {
+pub(super) struct Issuer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Issuer {
-    fn start(subject: &str) -> Self {
+    pub(super) fn start(subject: &str) -> Self {
         Self::troubled(subject, &[])
     }
 
@@ -53,6 +53,12 @@ impl Issuer {
         Self { address, asked }
     }
 
+    /// As a runner names it to the steps of a job that may ask.
+    pub(super) fn known_to(&self, job: &mut Job) {
+        job.set("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("http://{}/token?api-version=2", self.address));
+        job.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary-of-the-runner");
+    }
+
     fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no panic").clone()
     }
@@ -65,8 +71,7 @@ fn step(run: &Run, issuer: Option<&Issuer>) -> Told {
 fn job(run: &Run, issuer: Option<&Issuer>) -> Job {
     let mut job = run.job();
     if let Some(issuer) = issuer {
-        job.set("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("http://{}/token?api-version=2", issuer.address));
-        job.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary-of-the-runner");
+        issuer.known_to(&mut job);
     }
     job
 }
