@@ -2,6 +2,7 @@
 //! that. The image is built, pushed to a registry and deployed by the action.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use kit::act::Repository;
@@ -14,6 +15,8 @@ use super::emulator::Emulator;
 use crate::action::user::{PROGRAM, TOKEN, push};
 use crate::image::shop::forget;
 
+/// What a task is given, and nobody else sees.
+const SECRET: &str = "canary-of-the-tasks";
 /// Longest wait for a container.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -62,8 +65,11 @@ impl Shop {
         let registry = Registry::open(&machine, dir.path()).expect("a registry");
         let emulator = start(&machine, dir.path());
         let first = registry.push(&machine, &AppImage::version("v1"), dir.path()).expect("an image");
+        let trust = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+        let role = ["iam", "create-role", "--role-name", "execution", "--assume-role-policy-document", &trust];
+        let role = emulator.aws(&role);
         let definition = json!({
-            "family": "web", "networkMode": "bridge",
+            "family": "web", "networkMode": "bridge", "executionRoleArn": role["Role"]["Arn"],
             "containerDefinitions": [{
                 "name": "web", "image": first, "memory": 64, "essential": true,
                 "logConfiguration": {"logDriver": "awslogs", "options": {
@@ -96,7 +102,12 @@ impl Shop {
         wait_for("a container of our digest", LIMIT, || runs_only(&machine, &first))
             .unwrap_or_else(|error| panic!("{error}: {:?} runs\n{}", running(&machine), emulator.log()));
         let repository = Repository::create(&machine, &dir.path().join("hello")).expect("a repository");
-        let target = "{region: eu-west-1, cluster: badgery, service: web, poll_interval: 200ms}";
+        let secret = ["secretsmanager", "create-secret", "--name", "prod/token", "--secret-string", SECRET];
+        let secret = emulator.aws(&secret);
+        let secret = secret["ARN"].as_str().expect("a name");
+        let target = format!(
+            "{{region: eu-west-1, cluster: badgery, service: web, poll_interval: 200ms, secrets: {{TOKEN: \"{secret}\"}}}}"
+        );
         let deploy = format!(
             "app: shop\nimage: {{repository: \"{}\", ecr: {{region: eu-west-1, create: true, keep_images: 50}}}}\n\
              environments:\n  production:\n    target: {{ecs: {target}}}\n",
@@ -141,6 +152,10 @@ fn a_real_task_is_replaced_and_one_that_dies_is_told_and_gone_back_from() {
             .unwrap_or_else(|error| panic!("{error}: {:?} runs\n{}", running(&shop.machine), shop.emulator.log()));
     };
     only(&second);
+    let given = shop.machine.docker(&["ps", "--quiet", "--filter", "name=ministack-ecs-"]).expect("one runs");
+    let given = shop.machine.docker(&["inspect", "--format", "{{json .Config.Env}}", given.trim()]).expect("inspects");
+    assert!(given.contains(&format!("\"TOKEN={SECRET}\"")), "the task has its secret: {given}");
+    assert!(!told.log().contains(SECRET), "{}", told.log());
     // The repository is made as it is for the double.
     let made = shop.emulator.aws(&["ecr", "describe-repositories", "--repository-names", "hello"]);
     let made = &made["repositories"][0];
@@ -157,4 +172,16 @@ fn a_real_task_is_replaced_and_one_that_dies_is_told_and_gone_back_from() {
     assert!(told.log().contains("exit code 3"), "{}", told.log());
     assert!(told.log().contains("crash: leaving with exit code 3"), "its last words are told: {}", told.log());
     only(&second);
+
+    let gone = ["secretsmanager", "delete-secret", "--secret-id", "prod/token", "--force-delete-without-recovery"];
+    shop.emulator.aws(&gone);
+    let told = shop.push(103, &AppImage::version("v4"));
+    assert_eq!((told.code, told.output("outcome")), (30, "rolled_back"), "{}", told.log());
+    assert!(told.log().contains("advice: the execution role may not read a secret"), "{}", told.log());
+    only(&second);
+    let mut verify = Command::new(PROGRAM);
+    verify.args(["verify", "production"]).current_dir(shop.repository.dir()).env_clear();
+    let verify = verify.envs(shop.emulator.variables()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&verify.stdout);
+    assert!(verify.status.code() == Some(13) && said.contains("secret_missing"), "{verify:?}");
 }
