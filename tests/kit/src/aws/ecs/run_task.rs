@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::task::Task;
-use super::{definition, fate, task_view};
+use super::{Launch, definition, fate, task_view};
 use crate::aws::fault::Fault;
 use crate::aws::input::{number, text};
 use crate::aws::names;
@@ -40,10 +40,7 @@ pub(crate) fn run(world: &mut World, input: &Value) -> Result<Value, AwsFault> {
     if !(1..=10).contains(&count) {
         return Err(AwsFault::new("InvalidParameterException", "Count must be between 1 and 10."));
     }
-    let launch = match text(input, "launchType") {
-        Some("FARGATE") => "FARGATE",
-        _ => "EC2",
-    };
+    let launch = launch(world, input)?;
     if launch == "EC2" && world.has(&Fault::NoRoom) {
         let arn = names::ecs(&format!("container-instance/{cluster}/{}", world.ids.hex()));
         return Ok(json!({"tasks": [], "failures": [{"arn": arn, "reason": "RESOURCE:MEMORY"}]}));
@@ -73,6 +70,27 @@ pub(crate) fn run(world: &mut World, input: &Value) -> Result<Value, AwsFault> {
         world.ecs.tasks.push(task);
     }
     Ok(json!({"tasks": shown, "failures": []}))
+}
+
+/// On what a task runs. Without a word of the caller's it is an instance of the cluster (ECS API, `RunTask`): one without
+/// any refuses, whatever the definition is compatible with.
+fn launch(world: &World, input: &Value) -> Result<&'static str, AwsFault> {
+    let providers = input["capacityProviderStrategy"].as_array().filter(|all| !all.is_empty());
+    let launch_type = text(input, "launchType");
+    if providers.is_some() && launch_type.is_some() {
+        let message =
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.";
+        return Err(AwsFault::new("InvalidParameterException", message));
+    }
+    let named = |provider: &Value| text(provider, "capacityProvider").is_some_and(|name| name.starts_with("FARGATE"));
+    if launch_type == Some("FARGATE") || providers.is_some_and(|all| all.iter().all(named)) {
+        return Ok(Launch::Fargate.name());
+    }
+    if launch_type.is_none() && providers.is_none() && world.ecs.services.iter().all(|it| it.launch != Launch::Ec2) {
+        let message = "No Container Instances were found in your cluster.";
+        return Err(AwsFault::new("InvalidParameterException", message));
+    }
+    Ok(Launch::Ec2.name())
 }
 
 pub(crate) fn stop(world: &mut World, input: &Value) -> Result<Value, AwsFault> {

@@ -115,6 +115,28 @@ fn run(world: &mut World) -> String {
 }
 
 #[test]
+fn a_one_off_task_says_what_it_runs_on() {
+    let ask_with = |world: &mut World, more: Value| {
+        let mut input = json!({
+            "cluster": "badgery", "taskDefinition": "web",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+        });
+        for (name, value) in more.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        ask(world, Service::Ecs, "RunTask", input)
+    };
+    let spot = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
+    let refused = ask_with(&mut world(), json!({})).unwrap_err();
+    assert_eq!(refused.message, "No Container Instances were found in your cluster.");
+    let both = json!({"launchType": "FARGATE", "capacityProviderStrategy": spot});
+    assert_eq!(ask_with(&mut world(), both).unwrap_err().code, "InvalidParameterException");
+    let taken = ask_with(&mut world(), json!({"capacityProviderStrategy": spot})).unwrap();
+    assert_eq!(taken["tasks"][0]["launchType"], "FARGATE");
+    assert_eq!(ask_with(&mut world().ec2(), json!({})).unwrap()["tasks"][0]["launchType"], "EC2");
+}
+
+#[test]
 fn a_one_off_task_runs_while_somebody_looks() {
     for (faults, exit) in [(vec![], 0), (vec![Fault::OneOffExits(3)], 3)] {
         let mut world = faults.into_iter().fold(world(), World::fault);
