@@ -108,9 +108,10 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// Of the deployment that undoes another one. Nothing stops it.
-    fn back(aws: &'a Aws, rollout: &'a Rollout, id: &str) -> Self {
-        Self { looks: Looks::from_the_shift_on(), back: true, ..Self::of(aws, rollout, id) }
+    /// Of the deployment that undoes this one. Nothing stops it, and what may not be looked at was said.
+    fn back(&self, id: &str) -> Self {
+        let Self { aws, rollout, blind, .. } = *self;
+        Self { looks: Looks::from_the_shift_on(), back: true, blind, ..Self::of(aws, rollout, id) }
     }
 }
 
@@ -214,7 +215,7 @@ async fn failed(
         found => found,
     };
     let undone = match &rollback {
-        Some(id) => go_back(rollout, aws, cx, id).await?,
+        Some(id) => go_back(watched, cx, id).await?,
         None => !shifted,
     };
     let before = rollout.before.as_ref();
@@ -234,12 +235,12 @@ async fn failed(
 }
 
 /// Follows the deployment that goes back; true where it did.
-async fn go_back(rollout: &Rollout, aws: &Aws, cx: &mut Context<'_>, id: &str) -> Result<bool, Failure> {
+async fn go_back(watched: &Watched<'_>, cx: &mut Context<'_>, id: &str) -> Result<bool, Failure> {
     let mut phases = Phases::new();
     phases.to(Some(Phase::Back), &mut cx.events);
     cx.events.note(format!("deployment `{id}` goes back"));
-    let mut back = Watched::back(aws, rollout, id);
-    match follow(&mut back, rollout, aws, cx).await?.next {
+    let mut back = watched.back(id);
+    match follow(&mut back, watched.rollout, watched.aws, cx).await?.next {
         Next::Failed(fault) => {
             cx.events.tell(DeployEvent::Finding { text: format!("going back failed: {}", fault.why) });
             Ok(false)
