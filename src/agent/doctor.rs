@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::app::OpenError;
 use super::compose::{Compose, ComposeEnv, With};
 use super::config::{AgentConfig, TraefikConfig};
+use super::facts::shared_networks;
 use super::proxy::traefik::api::{Api, text};
 use super::proxy::traefik::http::local_client;
 use super::proxy::traefik::metrics;
@@ -108,7 +109,7 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
             None => None,
         };
         if let (Some(engine), Some(container)) = (&engine, &container) {
-            addresses(&mut found, engine, container).await;
+            addresses(&mut found, engine, container, &config).await;
         }
         let answers_there = traefik(&mut found, traefik_config, container.as_ref()).await;
         let mut services = config.apps.values().flat_map(|app| app.services.values());
@@ -282,21 +283,36 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option
 }
 
 /// Where containers outlive the engine, the way to them should, too.
-async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container) {
+async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, config: &AgentConfig) {
     if !engine.live_restore().await.unwrap_or_default() {
         return;
     }
     let what = "addresses that stay";
+    let mut spare = false;
     for name in traefik.networks.keys() {
-        if engine.network(name).await.is_ok_and(|network| sets_aside(&network)) {
-            found.good(what, format!("network `{name}` sets some aside; users are served while the engine is away"));
-            return;
+        spare |= engine.network(name).await.is_ok_and(|network| sets_aside(&network));
+    }
+    if !spare {
+        found.without(
+            what,
+            "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: the README, below \"Traefik\", makes a network in which new versions get an address that stays theirs",
+        );
+        return;
+    }
+    let mut named = Vec::new();
+    for app in config.apps.values() {
+        for service in app.services.keys() {
+            let containers = engine.service_containers(&app.project, service.as_str()).await.unwrap_or_default();
+            let reached = containers.into_iter().filter(|it| it.running() && !shared_networks(it, traefik).is_empty());
+            named.extend(reached.filter(|it| it.kept.is_none()).map(|it| it.name));
         }
     }
-    found.without(
-        what,
-        "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: make Traefik's network with `docker network create --subnet 172.30.0.0/16 --ip-range 172.30.128.0/17 NAME`, and new versions get addresses outside of that range, which stay theirs",
-    );
+    if named.is_empty() {
+        found.good(what, "every container has one; users are served while the engine is away");
+    } else {
+        let names = named.join(", ");
+        found.without(what, format!("{names}: reached by name, which nobody resolves while the engine is away; a deployment gives its containers one"));
+    }
 }
 
 /// Without them a version that fails everybody but its probe is not found out.

@@ -1,5 +1,6 @@
 //! `agent serve`: reads `agent.yml`, opens everything, resumes what was interrupted, opens the door.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,20 +12,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use super::app::App;
+use super::app::{App, refusal};
 use super::compose::{Compose, ComposeEnv};
 use super::config::{self, AgentConfig};
-use super::http::{Authenticator, Door, Nonces, serve as serve_http};
+use super::http::{Authenticator, Door, Nonces, Routes, serve as serve_http};
 use super::metrics::{Metrics, PhaseTimes, serve as serve_metrics};
 use super::proxy::traefik::api::Api;
 use super::proxy::traefik::http::local_client;
 use super::site::{Site, Traefik};
 use super::store::Lock;
+use crate::agent_api::ApiError;
 use crate::clients::bounded;
 use crate::clients::docker::{DEFAULT_HOST, Engine};
-use crate::domain::Reason;
+use crate::domain::{AppName, Reason};
 use crate::env::Env;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::signing::weak_key;
 
 /// How long a compose call of an agent that died may hold its application's lock.
@@ -78,18 +80,32 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
     })?;
     let nonces = Nonces::open(&config.state_dir, Timestamp::now().as_second()).map_err(|error| state("read", error))?;
     let (tasks, phases) = (TaskTracker::new(), PhaseTimes::default());
-    let mut apps = Vec::new();
-    for site in sites(&config, &engine, &compose_env).await? {
-        let (app, job) = App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
-            let hint = error.hint();
-            Failure::new(Reason::StateUnusable, "the state of an application cannot be used").because(error).hint(hint)
-        })?;
-        app.resume(job).await;
-        tasks.spawn(super::watch::watch(app.clone()));
-        apps.push(app);
+    let mut routes = Routes { apps: Vec::new(), closed: BTreeMap::new() };
+    for (name, site) in sites(&config, &engine, &compose_env).await? {
+        let opened = site.and_then(|site| {
+            App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
+                let hint = error.hint();
+                let what = format!("the state of application `{name}` cannot be used");
+                Failure::new(Reason::StateUnusable, what).because(error).hint(hint)
+            })
+        });
+        match opened {
+            Ok((app, job)) => {
+                app.resume(job).await;
+                tasks.spawn(super::watch::watch(app.clone()));
+                routes.apps.push(app);
+            }
+            // The others have nothing to do with it.
+            Err(failure) if config.apps.len() > 1 => {
+                tracing::error!(app = %name, failure = failure.render(), "the application is not served");
+                routes.closed.insert(name, closed(&failure));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    let metrics = Arc::new(Metrics::new(&config.agent_id, phases, apps.clone()));
-    let door = Arc::new(Door::new(Authenticator::new(&config.agent_id, &config.keys, nonces), apps, &config.base_path));
+    let metrics = Arc::new(Metrics::new(&config.agent_id, phases, routes.apps.clone()));
+    let authenticator = Authenticator::new(&config.agent_id, &config.keys, nonces);
+    let door = Arc::new(Door::new(authenticator, routes, &config.base_path));
     let agent_id = config.agent_id.clone();
     let taken = |key: &str, address: SocketAddr, error: std::io::Error| {
         Failure::new(Reason::ConfigInvalid, format!("{address} cannot be listened on"))
@@ -121,28 +137,26 @@ async fn open_engine(host: &str) -> Result<Engine, Failure> {
     Ok(engine)
 }
 
-async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Result<Vec<Site>, Failure> {
+/// The answer to whoever asks for an application that is not served.
+fn closed(failure: &Failure) -> ApiError {
+    let why = failure.source.as_deref().map(|source| format!(": {}", with_causes(source))).unwrap_or_default();
+    let hint = failure.hint.as_deref().unwrap_or_default();
+    refusal(failure.reason, format!("{}{why}", failure.message), format!("on the host, {hint}; then restart the agent"))
+}
+
+/// Each application with what the agent has of it.
+async fn sites(
+    config: &AgentConfig,
+    engine: &Engine,
+    env: &ComposeEnv,
+) -> Result<Vec<(AppName, Result<Site, Failure>)>, Failure> {
     let http =
         local_client().map_err(|error| Failure::new(Reason::Bug, "the HTTP client cannot be made").because(error))?;
-    let (mut sites, images) = (Vec::new(), Arc::default());
+    let (mut sites, images, addresses) = (Vec::new(), Arc::default(), Arc::default());
     for (app, app_config) in &config.apps {
         let folder = config.state_dir.join(app.as_str());
-        let state = |error: std::io::Error| {
-            Failure::new(Reason::StateUnusable, format!("{} cannot be used", folder.display()))
-                .because(error)
-                .hint("make it a folder that the agent may write to")
-        };
-        make_folder(&folder).map_err(state)?;
-        let lock = wait_for_lock(&folder.join("lock")).await.map_err(state)?;
-        let lock = lock.ok_or_else(|| {
-            Failure::new(
-                Reason::StateUnusable,
-                format!("a `docker compose` of an earlier agent still holds {}", folder.display()),
-            )
-            .hint("wait for it or end it, then start the agent again")
-        })?;
         let traefik = config.traefik.as_ref();
-        sites.push(Site {
+        let site = lock(&folder).await.map(|lock| Site {
             agent_id: config.agent_id.clone(),
             app: app.clone(),
             compose: Compose::new(&app_config.project, &app_config.dir, &app_config.files, env.clone()),
@@ -153,10 +167,26 @@ async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Resul
             http: http.clone(),
             folder,
             images: Arc::clone(&images),
+            addresses: Arc::clone(&addresses),
             lock,
         });
+        sites.push((app.clone(), site));
     }
     Ok(sites)
+}
+
+/// Makes an application's folder its own for as long as this agent runs.
+async fn lock(folder: &Path) -> Result<Lock, Failure> {
+    let state = |error: std::io::Error| {
+        Failure::new(Reason::StateUnusable, format!("{} cannot be used", folder.display()))
+            .because(error)
+            .hint("make it a folder that the agent may write to")
+    };
+    make_folder(folder).map_err(state)?;
+    wait_for_lock(&folder.join("lock")).await.map_err(state)?.ok_or_else(|| {
+        let what = format!("a `docker compose` of an earlier agent still holds {}", folder.display());
+        Failure::new(Reason::StateUnusable, what).hint("wait for it or end it")
+    })
 }
 
 fn make_folder(path: &Path) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use super::compose::Compose;
 use super::config::{AppConfig, ServiceConfig, TraefikConfig};
@@ -44,6 +44,8 @@ pub struct Site {
     /// Of all applications on this host: a swap reads it while an image may be on the host for it alone, whoever removes
     /// images writes it.
     pub images: Arc<RwLock<()>>,
+    /// Of all applications on this host: held by who chooses an address.
+    pub addresses: Arc<Mutex<()>>,
     /// Held while this agent runs; compose children hold copies.
     pub lock: Lock,
 }

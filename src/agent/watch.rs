@@ -124,7 +124,9 @@ async fn look_at(
     let mut wanted = BTreeSet::new();
     routed.retain(|id| running.iter().any(|container| container.id == *id));
     for container in &running {
-        let known = routed.contains(&container.id) && listed.contains(&container.server());
+        // An agent of another version may have called it by its name.
+        let named = listed.contains(&container.server()) || listed.contains(&container.name);
+        let known = routed.contains(&container.id) && named;
         if known || healthy(app, config, route, container).await {
             wanted.insert(container.server());
             routed.insert(container.id.clone());

@@ -72,10 +72,7 @@ fn a_recreated_container_is_routed_by_its_name() {
 /// `agent doctor` says where users depend on the engine although their containers do not.
 #[test]
 fn doctor_tells_of_names_where_containers_outlive_the_engine() {
-    let said = |spare_addresses: bool| {
-        let engine = Some(EngineOptions { live_restore: true, ..EngineOptions::default() });
-        let bed = BedOptions { spare_addresses, engine, ..Setting::default().bed };
-        let stage = Stage::set(Setting { bed, ..Setting::default() });
+    let said = |stage: &Stage| {
         let config = stage.bed.dir().join("agent.yml").to_string_lossy().into_owned();
         let mut doctor = stage.bed.command(&["agent", "doctor", "--config", &config]).expect("a command");
         let told =
@@ -83,7 +80,15 @@ fn doctor_tells_of_names_where_containers_outlive_the_engine() {
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
         told.lines().find(|line| line.contains("addresses that stay")).unwrap_or_else(|| panic!("{told}")).to_owned()
     };
-    let (with, without) = (said(true), said(false));
-    assert!(with.starts_with("ok") && with.contains("sets some aside"), "{with}");
-    assert!(without.starts_with("-  ") && without.contains("--ip-range"), "{without}");
+    let engine = EngineOptions { live_restore: true, ..EngineOptions::default() };
+    let stage = Stage::set(spare(Some(engine.clone())));
+    let before = said(&stage);
+    assert!(before.starts_with("-  ") && before.contains(&stage.containers("web")[0].name), "{before}");
+    swap(&stage, "v2");
+    let after = said(&stage);
+    assert!(after.starts_with("ok") && after.contains("every container has one"), "{after}");
+    drop(stage);
+    let bed = BedOptions { engine: Some(engine), ..Setting::default().bed };
+    let names = said(&Stage::set(Setting { bed, ..Setting::default() }));
+    assert!(names.starts_with("-  ") && names.contains("the README"), "{names}");
 }

@@ -184,6 +184,16 @@ fn unrouted(site: &Site, service: &ServiceName, state: &ServiceState, facts: &Fa
     if facts.running().next().is_some() && !facts.running().any(|container| listed.contains(&container.server())) {
         return Some(format!("{} names no running container", file.path().display()));
     }
+    let out_of_reach = |container: &&Container| {
+        let proxy = facts.proxy.as_ref();
+        container.kept.as_ref().is_some_and(|it| proxy.is_some_and(|proxy| !proxy.networks.contains_key(&it.network)))
+    };
+    if let Some((container, kept)) = facts.running().find(out_of_reach).and_then(|it| Some((it, it.kept.as_ref()?))) {
+        let (name, network) = (&container.name, &kept.network);
+        return Some(format!(
+            "{name} is reached by its address in network `{network}`, which Traefik is not in: attach it"
+        ));
+    }
     let view = facts.view.as_ref()?;
     let enabled = |name: &String| {
         view.routers

@@ -9,5 +9,5 @@ mod server;
 
 pub use auth::{Authenticator, Caller};
 pub use nonces::Nonces;
-pub use routes::read_request;
+pub use routes::{Routes, read_request};
 pub use server::{Door, serve};

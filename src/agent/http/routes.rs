@@ -1,5 +1,6 @@
 //! From a checked request to an answer. Whatever is not listed does not exist.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,12 @@ pub(super) type Answer = (StatusCode, Vec<u8>);
 
 /// The applications behind the door.
 #[derive(Debug, Clone)]
-pub(super) struct Routes(pub(super) Vec<Arc<App>>);
+pub struct Routes {
+    /// Those that are served.
+    pub apps: Vec<Arc<App>>,
+    /// Those that are not, with the answer to whoever asks for one.
+    pub closed: BTreeMap<AppName, ApiError>,
+}
 
 fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     (status, serde_json::to_vec(body).unwrap_or_default())
@@ -75,7 +81,10 @@ impl Routes {
         let app: AppName = app.parse().map_err(bad)?;
         let service = service.parse().map_err(bad)?;
         caller.authorize(&app)?;
-        let found = self.0.iter().find(|known| known.site.app == app).cloned();
+        if let Some(why) = self.closed.get(&app) {
+            return Err(why.clone());
+        }
+        let found = self.apps.iter().find(|known| known.site.app == app).cloned();
         // A key is only ever for applications of this agent, so this is a configuration that changed meanwhile.
         let found = found.ok_or_else(|| {
             refusal(
@@ -125,12 +134,14 @@ impl Routes {
             )
         };
         let id: DeploymentId = id.parse().map_err(|_| unknown())?;
-        for app in self.0.iter().filter(|app| caller.may(&app.site.app)) {
+        for app in self.apps.iter().filter(|app| caller.may(&app.site.app)) {
             if app.deployment(&id).await.is_some() {
                 return Ok((app.clone(), id));
             }
         }
-        Err(unknown())
+        // It may be one of an application that nobody can read.
+        let mut closed = self.closed.iter().filter(|(app, _)| caller.may(app));
+        Err(closed.next().map_or_else(unknown, |(_, why)| why.clone()))
     }
 
     async fn deployment(&self, caller: &Caller, id: &str) -> Result<Answer, ApiError> {

@@ -17,7 +17,7 @@ use super::auth::{Authenticator, Caller, Signed};
 use super::hush::{Hush, Line};
 use super::routes::{Answer, Routes, refused};
 use super::seats::{Seat, Seats};
-use crate::agent::app::{App, refusal};
+use crate::agent::app::refusal;
 use crate::agent_api::{ApiError, MAX_BODY};
 use crate::domain::Reason;
 
@@ -45,9 +45,9 @@ pub struct Door {
 impl Door {
     /// Puts it together. `base_path` is `""` or `/something`.
     #[must_use]
-    pub fn new(authenticator: Authenticator, apps: Vec<Arc<App>>, base_path: &str) -> Self {
+    pub fn new(authenticator: Authenticator, routes: Routes, base_path: &str) -> Self {
         let (answered, hush) = (Semaphore::new(ANSWERED), Hush::default());
-        Self { authenticator, routes: Routes(apps), base_path: base_path.to_owned(), answered, hush }
+        Self { authenticator, routes, base_path: base_path.to_owned(), answered, hush }
     }
 
     async fn answer(&self, request: Request<Incoming>, seat: &Seat) -> Answer {

@@ -8,39 +8,55 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use super::{Fault, Swap};
-use crate::agent::facts::shared_networks;
+use crate::agent::facts::{may_route, shared_networks};
 use crate::agent::proxy::traefik::apply::addresses_in;
-use crate::clients::docker::{Container, Network};
+use crate::clients::docker::{Container, Kept, Network};
 
 impl Swap {
     /// Gives each of these containers, none of them started yet, an address that it keeps, where that can be done. They come
     /// back as they are then.
     pub(super) async fn keep_addresses(&self, new: Vec<Container>) -> Result<Vec<Container>, Fault> {
-        let Some(proxy) = Box::pin(self.around()).await?.proxy else { return Ok(new) };
+        let facts = Box::pin(self.around()).await?;
+        let routed = self.job.route.is_some() || may_route(&facts);
+        let Some(proxy) = facts.proxy.filter(|_| routed) else { return Ok(new) };
+        // Nobody else on this host chooses meanwhile.
+        let _choosing = self.site.addresses.lock().await;
         let engine = &self.site.engine;
-        let mut kept = Vec::with_capacity(new.len());
+        let mut given = Vec::with_capacity(new.len());
         for container in new {
-            let mut found = None;
-            for name in shared_networks(&container, &proxy) {
-                let network = engine.network(&name).await?;
-                let mut taken: BTreeSet<Ipv4Addr> =
-                    engine.taken_addresses().await?.remove(&name).unwrap_or_default().into_iter().collect();
-                if let Some(traefik) = &self.site.traefik {
-                    taken.extend(addresses_in(&traefik.config.dir));
-                }
-                if let Some(address) = free(&network, &taken, seed(&container.id)) {
-                    found = Some((name, address));
-                    break;
+            match self.address_for(&container, &proxy).await? {
+                None => given.push(container),
+                Some(kept) => {
+                    if let Err(refused) = engine.keep_address(&container.id, &kept).await? {
+                        self.note(format!("the route leads to the name of {}: {refused}", container.name));
+                    }
+                    given.push(engine.container(&container.id).await?);
                 }
             }
-            let Some((network, address)) = found else {
-                kept.push(container);
-                continue;
-            };
-            engine.keep_address(&container.id, &network, address).await?;
-            kept.push(engine.container(&container.id).await?);
         }
-        Ok(kept)
+        Ok(given)
+    }
+
+    /// One that nobody has, in a network that it shares with the proxy.
+    async fn address_for(&self, container: &Container, proxy: &Container) -> Result<Option<Kept>, Fault> {
+        for name in shared_networks(container, proxy) {
+            if container.networks.get(&name).is_some_and(|place| place.asked_for) {
+                continue;
+            }
+            let network = self.site.engine.network(&name).await?;
+            if !sets_aside(&network) {
+                continue;
+            }
+            let mut taken: BTreeSet<Ipv4Addr> =
+                self.site.engine.taken_addresses().await?.remove(&name).unwrap_or_default().into_iter().collect();
+            if let Some(traefik) = &self.site.traefik {
+                taken.extend(addresses_in(&traefik.config.dir));
+            }
+            if let Some(address) = free(&network, &taken, seed(&container.id)) {
+                return Ok(Some(Kept { network: name, address }));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -59,7 +75,7 @@ fn seed(id: &str) -> u32 {
 
 /// An address that the network hands out to nobody by itself, and that nobody has; the first from `seed` on.
 fn free(network: &Network, taken: &BTreeSet<Ipv4Addr>, seed: u32) -> Option<Ipv4Addr> {
-    if network.driver != "bridge" {
+    if network.driver != "bridge" || !network.sets_aside {
         return None;
     }
     let (pool, subnet) = network.pools.iter().find_map(|pool| Some((pool, Block::read(&pool.subnet)?)))?;
@@ -68,21 +84,16 @@ fn free(network: &Network, taken: &BTreeSet<Ipv4Addr>, seed: u32) -> Option<Ipv4
     let reserved: BTreeSet<Ipv4Addr> = pool.reserved.iter().filter_map(|text| text.parse().ok()).collect();
     // Not the network's own, not the usual gateway's, not the one for all.
     let (first, last) = (subnet.first.checked_add(2)?, subnet.last.checked_sub(1)?);
-    let count = last.checked_sub(first)?.checked_add(1)?;
-    let usable = |address: &u32| {
-        let named = Ipv4Addr::from(*address);
-        !range.has(*address) && !reserved.contains(&named) && !taken.contains(&named)
+    let (from, to) = (range.first.max(first), range.last.min(last));
+    let handed_out = to.checked_sub(from).map_or(0, |more| u64::from(more) + 1);
+    let ours = u64::from(last.checked_sub(first)?) + 1 - handed_out;
+    let nth = |number: u64| {
+        let address = u64::from(first) + number;
+        let over = if handed_out > 0 && address >= u64::from(from) { handed_out } else { 0 };
+        u32::try_from(address + over).map(Ipv4Addr::from).ok()
     };
-    let mut offset = seed % count;
-    for _ in 0..count {
-        let address = first + offset;
-        if usable(&address) {
-            return Some(Ipv4Addr::from(address));
-        }
-        // Over the range in one step: it may be most of a large network.
-        offset = if range.has(address) { (range.last - first).saturating_add(1) } else { offset + 1 } % count;
-    }
-    None
+    let usable = |address: &Ipv4Addr| !reserved.contains(address) && !taken.contains(address);
+    (0..ours).filter_map(|step| nth((u64::from(seed) + step) % ours)).find(usable)
 }
 
 /// `172.30.0.0/16`.
@@ -100,10 +111,6 @@ impl Block {
         let first = u32::from(address) & !hosts;
         Some(Self { first, last: first | hosts })
     }
-
-    fn has(self, address: u32) -> bool {
-        (self.first..=self.last).contains(&address)
-    }
 }
 
 #[cfg(test)]
@@ -119,12 +126,12 @@ mod tests {
             range: range.map(str::to_owned),
             reserved: reserved.iter().map(ToString::to_string).collect(),
         };
-        Network { driver: "bridge".to_owned(), pools: vec![pool] }
+        Network { driver: "bridge".to_owned(), sets_aside: true, pools: vec![pool] }
     }
 
-    fn all_free(network: &Network) -> Vec<String> {
+    fn all_free(network: &Network, seed: u32) -> Vec<String> {
         let mut taken = BTreeSet::new();
-        while let Some(address) = free(network, &taken, 0) {
+        while let Some(address) = free(network, &taken, seed) {
             taken.insert(address);
         }
         taken.iter().map(ToString::to_string).collect()
@@ -132,10 +139,23 @@ mod tests {
 
     #[test]
     fn an_address_is_one_that_nobody_else_is_given() {
-        let upper = network("10.1.2.0/29", Some("10.1.2.4/30"), &[]);
-        assert_eq!(all_free(&upper), ["10.1.2.2", "10.1.2.3"]);
-        let lower = network("10.1.2.0/28", Some("10.1.2.0/29"), &["10.1.2.9", "10.1.2.12"]);
-        assert_eq!(all_free(&lower), ["10.1.2.8", "10.1.2.10", "10.1.2.11", "10.1.2.13", "10.1.2.14"]);
+        for seed in 0..20 {
+            let upper = network("10.1.2.0/29", Some("10.1.2.4/30"), &[]);
+            assert_eq!(all_free(&upper, seed), ["10.1.2.2", "10.1.2.3"], "{seed}");
+            let lower = network("10.1.2.0/28", Some("10.1.2.0/29"), &["10.1.2.9", "10.1.2.12"]);
+            let found = ["10.1.2.8", "10.1.2.10", "10.1.2.11", "10.1.2.13", "10.1.2.14"];
+            assert_eq!(all_free(&lower, seed), found, "{seed}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_spread() {
+        // The network of the README.
+        let readme = network("172.30.0.0/16", Some("172.30.128.0/17"), &["172.30.128.1"]);
+        let found: Vec<_> =
+            (0..1000).map(|number| free(&readme, &BTreeSet::new(), seed(&format!("{number}")))).collect();
+        let different: BTreeSet<_> = found.iter().flatten().collect();
+        assert!(found.iter().all(Option::is_some) && different.len() > 980, "{}", different.len());
     }
 
     #[test]
@@ -148,6 +168,8 @@ mod tests {
             network("", Some(""), &[]),
             network("10.1.2.0/99", Some("10.1.2.0/30"), &[]),
             Network { driver: "overlay".to_owned(), ..network("10.1.2.0/24", Some("10.1.2.128/25"), &[]) },
+            // They may be somebody else's.
+            Network { sets_aside: false, ..network("10.1.2.0/24", Some("10.1.2.128/25"), &[]) },
             Network::default(),
         ] {
             assert_eq!(free(&none, &BTreeSet::new(), 7), None, "{none:?}");
@@ -156,21 +178,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wherever_the_search_begins_it_finds_what_is_free(seed: u32, bits in 1u32..=28, wide in 1u32..=4, used in prop::collection::vec(any::<u32>(), 0..20)) {
-            let (subnet, range) = (format!("10.64.0.0/{}", bits.max(9)), format!("10.64.0.0/{}", bits.max(9) + wide));
-            let network = network(&subnet, Some(&range), &[]);
-            let (whole, handed_out) = (Block::read(&subnet).unwrap(), Block::read(&range).unwrap());
-            let taken: BTreeSet<Ipv4Addr> = used.iter().map(|at| Ipv4Addr::from(whole.first + at % (whole.last - whole.first))).collect();
-            match free(&network, &taken, seed) {
-                Some(found) => {
-                    let found_at = u32::from(found);
-                    prop_assert!(whole.has(found_at) && !handed_out.has(found_at) && !taken.contains(&found));
-                    prop_assert!(found_at != whole.last);
-                }
-                None => {
-                    let mut left = (handed_out.last + 1)..whole.last;
-                    prop_assert!(left.all(|at| taken.contains(&Ipv4Addr::from(at))));
-                }
+        fn wherever_the_search_begins_it_finds_what_is_free(
+            seed: u32,
+            (bits, wide, place) in (24u32..=29, 1u32..=3, any::<u32>()),
+            used in prop::collection::vec(any::<u32>(), 0..250),
+        ) {
+            let subnet = format!("10.64.7.0/{bits}");
+            let whole = Block::read(&subnet).unwrap();
+            // Anywhere in the network.
+            let count = whole.last - whole.first + 1;
+            let range = format!("{}/{}", Ipv4Addr::from(whole.first + place % count), (bits + wide).min(32));
+            let handed_out = Block::read(&range).unwrap();
+            let taken: BTreeSet<Ipv4Addr> = used.iter().map(|at| Ipv4Addr::from(whole.first + at % count)).collect();
+            let ours = (whole.first + 2..whole.last).filter(|at| !(handed_out.first..=handed_out.last).contains(at));
+            let left: BTreeSet<Ipv4Addr> = ours.map(Ipv4Addr::from).filter(|at| !taken.contains(at)).collect();
+            match free(&network(&subnet, Some(&range), &[]), &taken, seed) {
+                Some(found) => prop_assert!(left.contains(&found)),
+                None => prop_assert!(left.is_empty(), "{left:?}"),
             }
         }
     }

@@ -396,7 +396,7 @@ pub fn members<'a>(containers: impl IntoIterator<Item = &'a Container>) -> Vec<M
     let member = |container: &Container| Member {
         id: container.id.clone(),
         name: container.name.clone(),
-        address: container.kept_address,
+        address: container.kept.as_ref().map(|kept| kept.address),
     };
     containers.into_iter().map(member).collect()
 }

@@ -84,7 +84,7 @@ impl Swap {
         }
     }
 
-    /// Every new container must be in a network where Traefik can resolve its name.
+    /// Every new container must be in a network where Traefik reaches it.
     pub(super) async fn reachable(&self) -> Result<(), Fault> {
         let facts = Box::pin(self.around()).await?;
         let Some(proxy) = &facts.proxy else { return Ok(()) };

@@ -1,13 +1,13 @@
 //! A container as the engine describes it, reduced to what we read.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum, MountPoint};
 
-use super::network::kept_address;
+use super::network::{Kept, is_asked_for, kept};
 
 /// A container.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ pub struct Container {
     /// Networks it is attached to, by name.
     pub networks: BTreeMap<String, Address>,
     /// The address that stays its own, where it was given one.
-    pub kept_address: Option<Ipv4Addr>,
+    pub kept: Option<Kept>,
     /// Docker's network mode.
     pub network_mode: String,
     /// The paths on the host of what is mounted into it.
@@ -99,6 +99,8 @@ pub struct Address {
     pub network_id: String,
     /// IPv4 or IPv6 addresses.
     pub addresses: Vec<IpAddr>,
+    /// True where somebody said which one it has to be; known before its start only.
+    pub asked_for: bool,
 }
 
 /// Docker's own default between SIGTERM and SIGKILL.
@@ -130,13 +132,14 @@ impl Container {
             restarts: raw.restart_count.unwrap_or_default(),
             image_id: raw.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
-            kept_address: kept_address(networks.values()),
+            kept: kept(&networks),
             networks: networks
                 .into_iter()
                 .map(|(name, endpoint)| {
+                    let asked_for = is_asked_for(&endpoint);
                     let addresses = [endpoint.ip_address, endpoint.global_ipv6_address];
                     let addresses = addresses.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
-                    (name, Address { network_id: endpoint.network_id.unwrap_or_default(), addresses })
+                    (name, Address { network_id: endpoint.network_id.unwrap_or_default(), addresses, asked_for })
                 })
                 .collect(),
             network_mode: raw.host_config.and_then(|host| host.network_mode).unwrap_or_default(),
@@ -199,7 +202,7 @@ impl Container {
     /// What a route calls it: the address that stays its own, or its name, which Docker resolves.
     #[must_use]
     pub fn server(&self) -> String {
-        self.kept_address.map_or_else(|| self.name.clone(), |address| address.to_string())
+        self.kept.as_ref().map_or_else(|| self.name.clone(), |kept| kept.address.to_string())
     }
 
     /// What its exit code usually means, for a sentence.

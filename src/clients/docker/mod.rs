@@ -30,7 +30,7 @@ pub use context::{BuildContext, ContextError, LARGEST};
 pub use error::DockerError;
 pub use ignore::{Ignore, IgnoreError};
 pub use image::{Image, RegistryLogin};
-pub use network::{Network, Pool};
+pub use network::{Kept, Network, Pool};
 pub use version::Version;
 
 /// Longest wait for an answer that involves no transfer and no container's own stop.

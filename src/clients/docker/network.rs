@@ -1,6 +1,6 @@
 //! Networks: which addresses they hand out, and giving a container one that stays its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bollard::models::{
@@ -10,17 +10,19 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::{DockerError, Engine};
 
-/// The option on a container's place in a network that says that its address was given by [`Engine::keep_address`]. Drivers
-/// ignore options that they do not know.
-const KEPT: &str = "deploy-agent.address";
-/// Its value.
-const YES: &str = "kept";
+/// The label of a network whose addresses outside of its range are ours to give; and the option on a container's place in it
+/// that says that it was given one by [`Engine::keep_address`]. Drivers ignore options that they do not know.
+const OURS: &str = "deploy-agent.addresses";
+/// The value of both.
+const KEPT: &str = "kept";
 
 /// A network, reduced to what it hands out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
     /// `bridge`, `overlay` …
     pub driver: String,
+    /// True where its label says that addresses outside of its ranges are ours to give.
+    pub sets_aside: bool,
     /// Its ranges of addresses, as the engine's own words.
     pub pools: Vec<Pool>,
 }
@@ -36,6 +38,15 @@ pub struct Pool {
     pub reserved: Vec<String>,
 }
 
+/// An address that stays a container's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The network that it is in.
+    pub network: String,
+    /// The address.
+    pub address: Ipv4Addr,
+}
+
 impl Network {
     fn from_inspect(raw: NetworkInspect) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -47,20 +58,33 @@ impl Network {
                 .chain(config.auxiliary_addresses.unwrap_or_default().into_values())
                 .collect(),
         });
-        Self { driver: raw.driver.unwrap_or_default(), pools: pools.collect() }
+        Self {
+            driver: raw.driver.unwrap_or_default(),
+            sets_aside: raw.labels.is_some_and(|labels| labels.get(OURS).is_some_and(|value| value == KEPT)),
+            pools: pools.collect(),
+        }
     }
 }
 
-/// The address that [`Engine::keep_address`] gave a container, in any of its networks.
-pub(super) fn kept_address<'a>(endpoints: impl IntoIterator<Item = &'a EndpointSettings>) -> Option<Ipv4Addr> {
-    let ours = |endpoint: &&EndpointSettings| {
-        endpoint.driver_opts.as_ref().and_then(|options| options.get(KEPT)).is_some_and(|value| value == YES)
+/// The address that [`Engine::keep_address`] gave a container.
+pub(super) fn kept<'a>(endpoints: impl IntoIterator<Item = (&'a String, &'a EndpointSettings)>) -> Option<Kept> {
+    let ours = |endpoint: &EndpointSettings| {
+        endpoint.driver_opts.as_ref().and_then(|options| options.get(OURS)).is_some_and(|value| value == KEPT)
     };
-    endpoints.into_iter().filter(ours).find_map(fixed_address)
+    let all = endpoints.into_iter().filter(|(_, endpoint)| ours(endpoint));
+    let mut kept =
+        all.filter_map(|(network, endpoint)| Some(Kept { network: network.clone(), address: asked(endpoint)? }));
+    kept.next()
 }
 
-fn fixed_address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
+/// The address that a place in a network was asked for with.
+fn asked(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
     endpoint.ipam_config.as_ref()?.ipv4_address.as_ref()?.parse().ok()
+}
+
+/// Whether somebody else said which address a container that was not started has there.
+pub(super) fn is_asked_for(endpoint: &EndpointSettings) -> bool {
+    asked(endpoint).is_some() || endpoint.mac_address.as_ref().is_some_and(|mac| !mac.is_empty())
 }
 
 impl Engine {
@@ -84,37 +108,82 @@ impl Engine {
             let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
             for (network, endpoint) in networks {
                 let has = endpoint.ip_address.as_ref().and_then(|text| text.parse().ok());
-                taken.entry(network).or_default().extend(has.into_iter().chain(fixed_address(&endpoint)));
+                taken.entry(network).or_default().extend(has.into_iter().chain(asked(&endpoint)));
             }
         }
         Ok(taken)
     }
 
     /// Gives a container that was not started an address of its own in a network that it is in; it has it at every start.
+    /// Where the engine does not, the container is in the network as before, and it comes back why.
     ///
     /// # Errors
-    /// [`DockerError::Refused`] where the network hands out no addresses on request. The container may be out of the
-    /// network then.
-    pub async fn keep_address(&self, id: &str, network: &str, address: Ipv4Addr) -> Result<(), DockerError> {
+    /// [`DockerError`] as for every call. The container may be out of the network then.
+    pub async fn keep_address(&self, id: &str, kept: &Kept) -> Result<Result<(), DockerError>, DockerError> {
         let raw = self.bounded(self.docker.inspect_container(id, None)).await?;
         let networks = raw.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-        let endpoint = networks.get(network).cloned().unwrap_or_default();
-        let leave = NetworkDisconnectRequest { container: id.to_owned(), force: None };
-        self.bounded(self.docker.disconnect_network(network, leave)).await?;
-        let mut driver_opts: HashMap<_, _> = endpoint.driver_opts.unwrap_or_default();
-        driver_opts.insert(KEPT.to_owned(), YES.to_owned());
-        let ipam =
-            EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..endpoint.ipam_config.unwrap_or_default() };
-        let join = EndpointSettings {
-            ipam_config: Some(ipam),
-            links: endpoint.links,
-            mac_address: endpoint.mac_address.filter(|mac| !mac.is_empty()),
-            aliases: endpoint.aliases,
-            driver_opts: Some(driver_opts),
-            gw_priority: endpoint.gw_priority.filter(|priority| *priority != 0),
+        let before = networks.get(&kept.network).cloned().unwrap_or_default();
+        let before = EndpointSettings {
+            ipam_config: before.ipam_config,
+            links: before.links,
+            aliases: before.aliases,
+            driver_opts: before.driver_opts,
+            gw_priority: before.gw_priority.filter(|priority| *priority != 0),
             ..EndpointSettings::default()
         };
-        let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(join) };
+        let ipam = before.ipam_config.clone().unwrap_or_default();
+        let mut driver_opts = before.driver_opts.clone().unwrap_or_default();
+        driver_opts.insert(OURS.to_owned(), KEPT.to_owned());
+        let with_address = EndpointSettings {
+            ipam_config: Some(EndpointIpamConfig { ipv4_address: Some(kept.address.to_string()), ..ipam }),
+            driver_opts: Some(driver_opts),
+            ..before.clone()
+        };
+        let leave = NetworkDisconnectRequest { container: id.to_owned(), force: None };
+        self.bounded(self.docker.disconnect_network(&kept.network, leave)).await?;
+        match self.join(id, &kept.network, with_address).await {
+            Err(error @ DockerError::Refused { .. }) => {
+                self.join(id, &kept.network, before).await?;
+                Ok(Err(error))
+            }
+            other => other.map(Ok),
+        }
+    }
+
+    async fn join(&self, id: &str, network: &str, place: EndpointSettings) -> Result<(), DockerError> {
+        let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(place) };
         self.bounded(self.docker.connect_network(network, join)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(address: Option<&str>, mac: &str, ours: bool) -> EndpointSettings {
+        let ipam = EndpointIpamConfig { ipv4_address: address.map(str::to_owned), ..EndpointIpamConfig::default() };
+        EndpointSettings {
+            ipam_config: Some(ipam),
+            mac_address: Some(mac.to_owned()),
+            driver_opts: ours.then(|| [(OURS.to_owned(), KEPT.to_owned())].into()),
+            ..EndpointSettings::default()
+        }
+    }
+
+    #[test]
+    fn an_address_that_somebody_else_asked_for_is_not_ours() {
+        let kept_in = |endpoint: EndpointSettings| kept([(&"proxy".to_owned(), &endpoint)]);
+        let ours = Kept { network: "proxy".to_owned(), address: Ipv4Addr::new(172, 30, 0, 9) };
+        assert_eq!(kept_in(place(Some("172.30.0.9"), "", true)), Some(ours));
+        assert_eq!(kept_in(place(Some("172.30.0.9"), "", false)), None);
+        assert_eq!(kept_in(place(None, "", true)), None, "taken out of the network and put back by hand");
+        for (endpoint, asked) in [
+            (place(Some("172.30.0.9"), "", false), true),
+            (place(None, "02:42:ac:1e:00:09", false), true),
+            (place(None, "", false), false),
+            (EndpointSettings::default(), false),
+        ] {
+            assert_eq!(is_asked_for(&endpoint), asked, "{endpoint:?}");
+        }
     }
 }

@@ -10,10 +10,12 @@ use crate::stage::{HOST, PATIENCE, Setting, Stage, web};
 const REPLICAS: usize = 2;
 
 fn doubled() -> Stage {
-    let setting = Setting::service(|service| {
+    let mut setting = Setting::service(|service| {
         service.gate_timeout = "5s".to_owned();
         service.verify_for = "4s".to_owned();
     });
+    // Each gets an address of its own.
+    setting.bed.spare_addresses = true;
     Stage::set(setting.compose(|image| ComposeFile::of(web(image).replicas(2))))
 }
 

@@ -36,6 +36,46 @@ fn a_swap_goes_on_in_the_agent_that_follows() {
     }
 }
 
+/// Applications are independent: one that cannot be read keeps no other from being deployed.
+#[test]
+fn an_application_whose_state_cannot_be_read_is_closed_and_the_others_are_served() {
+    let mut stage = Stage::new();
+    let name = stage.bed.name().to_owned();
+    let state = stage.bed.dir().join("state/second");
+    let project = stage.bed.another_project("second").expect("a project");
+    let agent = stage.bed.agent().expect("an agent");
+    agent.stop().expect("stops");
+    let text = fs::read_to_string(agent.config()).expect("a configuration");
+    let second = format!(
+        "  second:\n    project: {}\n    dir: {}\n    images: [\"127.0.0.1:1/hello\"]\n    services:\n      web: {{}}\n",
+        project.name(),
+        project.dir().display()
+    );
+    let text = text.replace(&format!("apps: [\"{name}\"]"), &format!("apps: [\"{name}\", second]"));
+    fs::write(agent.config(), format!("{}\n{second}", text.trim_end())).expect("writes");
+    fs::create_dir_all(&state).expect("a folder");
+    fs::write(state.join("state.json"), "{\"format\": 1, torn").expect("writes");
+    agent.start(&[]).expect("starts");
+
+    let v2 = stage.version("v2");
+    stage.deploy(&v2).expect(0);
+    stage.assert_serves("v2");
+    let url = stage.bed.agent().expect("an agent").url();
+    let file =
+        format!("app: second\nenvironments:\n  production:\n    target: {{vps: {{agent: \"{url}\", service: web}}}}\n");
+    stage.bed.write_deploy_yml(&file).expect("writes");
+    for arguments in [&["status", "production"][..], &["deploy", "production", "--image", &v2]] {
+        let run = stage.run(arguments).expect(13);
+        for says in ["the state of application `second` cannot be used", "move the file aside", "restart the agent"] {
+            assert!(run.shown().contains(says), "{says}: {}", run.shown());
+        }
+    }
+    fs::remove_file(state.join("state.json")).expect("moved aside");
+    stage.bed.agent().expect("an agent").restart(&[]).expect("starts");
+    let run = stage.run(&["status", "production"]);
+    assert!(!run.shown().contains("cannot be used"), "{}", run.shown());
+}
+
 /// A record that is not known stands for more that was done: before the switch the agent goes back, after it it proves once
 /// more and goes forward. A state that is not known is not touched until an agent that knows it is back.
 #[test]
