@@ -109,6 +109,12 @@ impl AwsError {
         matches!(self.trouble, Trouble::Throttled | Trouble::Failing | Trouble::Unreachable | Trouble::Lost)
     }
 
+    /// Whether whoever gives credentials gave none: the service was not asked.
+    #[must_use]
+    pub fn has_no_credentials(&self) -> bool {
+        self.trouble == Trouble::NoCredentials && self.code.is_none()
+    }
+
     /// As what ends a run before anything was changed.
     #[must_use]
     pub fn to_failure(&self) -> Failure {

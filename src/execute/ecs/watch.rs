@@ -20,6 +20,10 @@ const AT_LEAST: Duration = Duration::from_secs(2);
 /// Longest pause between two looks at a deployment that was told to stop.
 const STOPPING: Duration = Duration::from_secs(1);
 
+/// Looks in a row without credentials after which the run gives up. With pauses of 5 to 15 s, and as long tries to get some,
+/// it is some minutes: the time for which the last ones would still have been good.
+const WITHOUT: u32 = 10;
+
 /// Where a deployment is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Next {
@@ -135,7 +139,7 @@ pub(super) async fn follow(
     cx: &mut Context<'_>,
 ) -> Result<Followed, Failure> {
     let pace = Pace::new(rollout.poll);
-    let mut watch = Watch { deployment, rollout, aws, pace, lost: false, renewed: false, letting_go: None };
+    let mut watch = Watch { deployment, rollout, aws, pace, lost: false, renewed: false, without: 0, letting_go: None };
     if watch.deployment.goes_back() && cx.cancel.is_asked() {
         watch.letting_go = Some(LettingGo { until: let_go_until(cx), course: Course::Stops, shifted: true });
     }
@@ -181,6 +185,8 @@ struct Watch<'a, D> {
     lost: bool,
     /// True while credentials that were just renewed are tried.
     renewed: bool,
+    /// Looks in a row that had no credentials.
+    without: u32,
     letting_go: Option<LettingGo>,
 }
 
@@ -197,6 +203,7 @@ impl<D: Deployment> Watch<'_, D> {
         }
         self.lost = false;
         self.renewed = false;
+        self.without = 0;
     }
 
     /// Trouble that passes is waited out; credentials that ran out are searched for anew, once for each time they do.
@@ -208,7 +215,10 @@ impl<D: Deployment> Watch<'_, D> {
             cx.events.note("the AWS credentials ran out and were searched for anew");
             return Ok(());
         }
-        if !error.passes() {
+        // Whoever gives them did before: it may be away for a while.
+        self.without += u32::from(error.has_no_credentials());
+        let waits = error.has_no_credentials() && self.without < WITHOUT;
+        if !error.passes() && !waits {
             return Err(left_running(D::WHO, name, error));
         }
         if !self.lost {

@@ -121,6 +121,14 @@ fn trouble_of_github_that_passes_ends_no_deployment() {
     assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
     assert!(issuer.asked().len() > 7, "{:?}", issuer.asked().len());
 
+    // For longer than one search for keys takes: the deployment goes on at AWS, and is looked at again later.
+    let run = Run::of(world().session_seconds(120));
+    const LONG: [usize; 15] = [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23];
+    let issuer = Issuer::troubled("repo:acme/hello:environment:production", &LONG);
+    let told = step(&run, Some(&issuer));
+    assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+    assert!(told.log().contains("AWS answers again"), "{}", told.log());
+
     let run = Run::of(world());
     let issuer = Issuer::troubled("repo:acme/hello:environment:production", &[1, 2, 3, 4, 5]);
     let told = step(&run, Some(&issuer));
