@@ -89,6 +89,50 @@ fn after_the_switch_the_agent_finishes_and_the_post_step_tells_it() {
     }
 }
 
+/// Killed, with the post step after it: nothing is left open, and what happened is told.
+#[test]
+fn a_step_that_is_killed_in_any_phase_is_closed_by_its_post_step() {
+    let setting = Setting::service(|service| {
+        service.gate_timeout = "120s".to_owned();
+        service.verify_for = "4s".to_owned();
+        service.proof = format!("http://{HOST}/");
+    });
+    let scene = Scene::new(slow_proxy(setting, "2s"));
+    let killed = |step: &mut Step, phase: &str| {
+        step.says(&scene, &format!("{phase:<7} …"));
+        let told = step.dies();
+        let post = scene.post(&mut step.job, &told.state);
+        assert_eq!(post.code, 0, "{phase}: {}", post.stdout);
+        scene.agent_ends();
+        post
+    };
+    let never_ready = scene.user.app(&AppImage::version("v2").env("BOOT_MS", "100000"));
+    let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "300"));
+    for phase in ["adopt", "create", "start", "gate", "rehearse"] {
+        let mut step = match phase {
+            "rehearse" => scene.start_with(&never_ready, &slow),
+            _ => scene.start_at(&never_ready),
+        };
+        let post = killed(&mut step, phase);
+        assert_answers(&scene, "v1");
+        assert_eq!(scene.stage().containers("web").len(), 1, "{phase}");
+        // Of a step that died before it told GitHub anything nothing is made.
+        let states = scene.states();
+        assert!(states.last().is_none_or(|state| state == "inactive"), "{phase}: {states:?}\n{}", post.stdout);
+        if !scene.user.github.comments(super::PULL).is_empty() {
+            scene.assert_comment("cancelled: the version from before serves");
+        }
+    }
+    for (phase, version) in [("switch", "v4"), ("prove", "v5"), ("verify", "v6")] {
+        let mut step = scene.start(&AppImage::version(version).env("WORK_MS", "300"));
+        let post = killed(&mut step, phase);
+        assert_answers(&scene, version);
+        scene.assert_comment("Deployed to");
+        assert_eq!(scene.states().last().map(String::as_str), Some("success"), "{phase}: {}", post.stdout);
+        scene.stage().wait("the old container to be gone", || scene.stage().containers("web").len() == 1);
+    }
+}
+
 #[test]
 fn on_the_way_back_the_reason_stays_what_it_was() {
     let scene = Scene::new(slow_proxy(Setting::default(), "3s"));
