@@ -288,11 +288,13 @@ async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, c
         return;
     }
     let what = "addresses that stay";
-    let mut spare = false;
+    let mut spare = Vec::new();
     for name in traefik.networks.keys() {
-        spare |= engine.network(name).await.is_ok_and(|network| sets_aside(&network));
+        if engine.network(name).await.is_ok_and(|network| sets_aside(&network)) {
+            spare.push(name);
+        }
     }
-    if !spare {
+    if spare.is_empty() {
         found.without(
             what,
             "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: the README, below \"Traefik\", makes a network in which new versions get an address that stays theirs",
@@ -302,7 +304,13 @@ async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, c
     let mut named = Vec::new();
     for app in config.apps.values() {
         for service in app.services.keys() {
-            let containers = engine.service_containers(&app.project, service.as_str()).await.unwrap_or_default();
+            let containers = match engine.service_containers(&app.project, service.as_str()).await {
+                Ok(containers) => containers,
+                Err(error) => {
+                    found.without(what, format!("the containers of {service} cannot be looked at: {error}"));
+                    return;
+                }
+            };
             let reached = containers.into_iter().filter(|it| it.running() && !shared_networks(it, traefik).is_empty());
             named.extend(reached.filter(|it| it.kept.is_none()).map(|it| it.name));
         }
@@ -311,7 +319,7 @@ async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, c
         found.good(what, "every container has one; users are served while the engine is away");
     } else {
         let names = named.join(", ");
-        found.without(what, format!("{names}: reached by name, which nobody resolves while the engine is away; a deployment gives its containers one"));
+        found.without(what, format!("{names}: reached by name, which nobody resolves while the engine is away. A deployment of a service with a route gives its containers one, in a network that sets some aside, unless the compose file asks for another"));
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
-use super::app::{App, refusal};
+use super::app::{App, OpenError, refusal};
 use super::compose::{Compose, ComposeEnv};
 use super::config::{self, AgentConfig};
 use super::http::{Authenticator, Door, Nonces, Routes, serve as serve_http};
@@ -81,29 +81,31 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
     let nonces = Nonces::open(&config.state_dir, Timestamp::now().as_second()).map_err(|error| state("read", error))?;
     let (tasks, phases) = (TaskTracker::new(), PhaseTimes::default());
     let mut routes = Routes { apps: Vec::new(), closed: BTreeMap::new() };
-    for (name, site) in sites(&config, &engine, &compose_env).await? {
-        let opened = site.and_then(|site| {
-            App::open(site, tasks.clone(), phases.clone()).map_err(|error| {
-                let hint = error.hint();
-                let what = format!("the state of application `{name}` cannot be used");
-                Failure::new(Reason::StateUnusable, what).because(error).hint(hint)
-            })
-        });
-        match opened {
+    for site in sites(&config, &engine, &compose_env).await? {
+        let name = site.app.clone();
+        match App::open(site, tasks.clone(), phases.clone()) {
             Ok((app, job)) => {
                 app.resume(job).await;
                 tasks.spawn(super::watch::watch(app.clone()));
                 routes.apps.push(app);
             }
-            // The others have nothing to do with it.
-            Err(failure) if config.apps.len() > 1 => {
-                tracing::error!(app = %name, failure = failure.render(), "the application is not served");
-                routes.closed.insert(name, closed(&failure));
+            // The others have nothing to do with it. Trouble that may pass ends the agent, which is started again.
+            Err(error) if error.stays() && config.apps.len() > 1 => {
+                let why = closed(&name, error);
+                tracing::error!(app = %name, why = why.message, hint = why.hint, "the application is not served");
+                routes.closed.insert(name, why);
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(unusable(&name, error)),
         }
     }
-    let metrics = Arc::new(Metrics::new(&config.agent_id, phases, routes.apps.clone()));
+    if routes.apps.is_empty()
+        && let Some((name, why)) = routes.closed.pop_first()
+    {
+        let hint = why.hint.unwrap_or_default();
+        return Err(Failure::new(why.code, format!("no application can be served; {name}: {}", why.message)).hint(hint));
+    }
+    let metrics =
+        Arc::new(Metrics::new(&config.agent_id, phases, routes.apps.clone(), routes.closed.keys().cloned().collect()));
     let authenticator = Authenticator::new(&config.agent_id, &config.keys, nonces);
     let door = Arc::new(Door::new(authenticator, routes, &config.base_path));
     let agent_id = config.agent_id.clone();
@@ -137,26 +139,45 @@ async fn open_engine(host: &str) -> Result<Engine, Failure> {
     Ok(engine)
 }
 
-/// The answer to whoever asks for an application that is not served.
-fn closed(failure: &Failure) -> ApiError {
-    let why = failure.source.as_deref().map(|source| format!(": {}", with_causes(source))).unwrap_or_default();
-    let hint = failure.hint.as_deref().unwrap_or_default();
-    refusal(failure.reason, format!("{}{why}", failure.message), format!("on the host, {hint}; then restart the agent"))
+fn unusable(app: &AppName, error: OpenError) -> Failure {
+    let hint = error.hint();
+    Failure::new(Reason::StateUnusable, format!("the state of application `{app}` cannot be used"))
+        .because(error)
+        .hint(hint)
 }
 
-/// Each application with what the agent has of it.
-async fn sites(
-    config: &AgentConfig,
-    engine: &Engine,
-    env: &ComposeEnv,
-) -> Result<Vec<(AppName, Result<Site, Failure>)>, Failure> {
+/// The answer to whoever asks for an application that is not served.
+fn closed(app: &AppName, error: OpenError) -> ApiError {
+    let (why, hint) = (with_causes(&error), error.hint());
+    refusal(
+        Reason::StateUnusable,
+        format!("the state of application `{app}` cannot be used: {why}"),
+        format!("on the host, {hint}; then restart the agent"),
+    )
+}
+
+async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Result<Vec<Site>, Failure> {
     let http =
         local_client().map_err(|error| Failure::new(Reason::Bug, "the HTTP client cannot be made").because(error))?;
     let (mut sites, images, addresses) = (Vec::new(), Arc::default(), Arc::default());
     for (app, app_config) in &config.apps {
         let folder = config.state_dir.join(app.as_str());
+        let state = |error: std::io::Error| {
+            Failure::new(Reason::StateUnusable, format!("{} cannot be used", folder.display()))
+                .because(error)
+                .hint("make it a folder that the agent may write to")
+        };
+        make_folder(&folder).map_err(state)?;
+        let lock = wait_for_lock(&folder.join("lock")).await.map_err(state)?;
+        let lock = lock.ok_or_else(|| {
+            Failure::new(
+                Reason::StateUnusable,
+                format!("a `docker compose` of an earlier agent still holds {}", folder.display()),
+            )
+            .hint("wait for it or end it, then start the agent again")
+        })?;
         let traefik = config.traefik.as_ref();
-        let site = lock(&folder).await.map(|lock| Site {
+        sites.push(Site {
             agent_id: config.agent_id.clone(),
             app: app.clone(),
             compose: Compose::new(&app_config.project, &app_config.dir, &app_config.files, env.clone()),
@@ -170,23 +191,8 @@ async fn sites(
             addresses: Arc::clone(&addresses),
             lock,
         });
-        sites.push((app.clone(), site));
     }
     Ok(sites)
-}
-
-/// Makes an application's folder its own for as long as this agent runs.
-async fn lock(folder: &Path) -> Result<Lock, Failure> {
-    let state = |error: std::io::Error| {
-        Failure::new(Reason::StateUnusable, format!("{} cannot be used", folder.display()))
-            .because(error)
-            .hint("make it a folder that the agent may write to")
-    };
-    make_folder(folder).map_err(state)?;
-    wait_for_lock(&folder.join("lock")).await.map_err(state)?.ok_or_else(|| {
-        let what = format!("a `docker compose` of an earlier agent still holds {}", folder.display());
-        Failure::new(Reason::StateUnusable, what).hint("wait for it or end it")
-    })
 }
 
 fn make_folder(path: &Path) -> std::io::Result<()> {

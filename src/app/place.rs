@@ -91,13 +91,9 @@ impl EcsPlace {
         Ok(hold.map_or(ScalingHold::Nobody, |hold| ScalingHold::Run(hold.key)))
     }
 
-    /// The newest revisions, as many as are `enough`, or as there are.
-    pub(super) async fn revisions(
-        &self,
-        observed: &EcsObserved,
-        enough: impl Fn(&[TaskDefinition]) -> bool,
-    ) -> Result<Vec<TaskDefinition>, Failure> {
-        observe::ecs::revisions(&self.aws, observed, enough).await
+    /// What can be gone back to is among them.
+    pub(super) async fn revisions(&self, observed: &EcsObserved) -> Result<Vec<TaskDefinition>, Failure> {
+        observe::ecs::revisions(&self.aws, observed).await
     }
 }
 
@@ -160,10 +156,7 @@ impl Connected {
                 let scaling = place.scaling().await.map_err(|error| error.to_failure())?;
                 let mut observed = EcsObserved { scaling, ..place.observe().await? };
                 if *want == Wanted::Rollback {
-                    let whose = (&self.app, &self.name, &place.target);
-                    let enough =
-                        |found: &[TaskDefinition]| plan::ecs::can_go_back(whose, observed.running.as_ref(), found);
-                    observed.revisions = place.revisions(&observed, enough).await?;
+                    observed.revisions = place.revisions(&observed).await?;
                 }
                 Observed::Ecs(Box::new(place.target.clone()), Box::new(observed))
             }

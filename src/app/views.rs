@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::load;
 use super::place::{AgentPlace, Connected, Place};
 use crate::agent_api::{Blocker, ServiceStatus, Wanted};
-use crate::aws_api::ecs::TaskDefinition;
 use crate::cli::{Files, Format, PlanFormat};
 use crate::clients::aws::Trouble;
 use crate::config::EcsTarget;
@@ -77,9 +76,8 @@ pub(super) async fn history(environment: &EnvName, format: Format, files: &Files
             if observed.service.is_none() {
                 return Err(no_service(&place.target));
             }
-            let releases =
-                |found: &[TaskDefinition]| plan::ecs::releases(&connected.app, environment, &place.target, found);
-            let releases = releases(&place.revisions(&observed, |found| !releases(found).is_empty()).await?);
+            let revisions = place.revisions(&observed).await?;
+            let releases = plan::ecs::releases(&connected.app, environment, &place.target, &revisions);
             Out.text(&match format {
                 Format::Text => report::releases(environment, &releases),
                 Format::Json => document(&json!({ "releases": releases }))?,

@@ -115,6 +115,11 @@ impl Watch<'_> {
                     self.tell_lost(&failure, cx);
                     true
                 }
+                // It was handed over, and nobody goes on with it.
+                Err(failure) if failure.reason == Reason::StateUnusable => {
+                    let message = format!("what became of deployment `{}` is not known: {}", self.id, failure.message);
+                    return Err(Failure { message, ..failure }.kind(Kind::Stranded));
+                }
                 Err(failure) => return Err(failure),
             };
             if pause {

@@ -8,10 +8,8 @@ use crate::config::EcsTarget;
 use crate::failure::Failure;
 use crate::plan::ecs::{CodeDeployObserved, EcsObserved, Files, Need, Needs};
 
-/// Revisions that are looked at one after the other for what can be gone back to, before it is asked whether that is enough:
-/// each is a call.
-const AT_ONCE: usize = 20;
-/// Most of them: as many as one call lists (ECS API, `ListTaskDefinitions`).
+/// Revisions that are looked at for what can be gone back to, each by a call: as many as one call lists (ECS API,
+/// `ListTaskDefinitions`). Each deployment that fails leaves one, and an old one may be what was proven last.
 const REVISIONS: i32 = 100;
 
 /// Reads what decides a plan. `files` are those that the target names.
@@ -74,26 +72,16 @@ pub async fn missing(aws: &Aws, needs: &Needs) -> Result<(Vec<Blocker>, Vec<Stri
     Ok((blockers, unseen))
 }
 
-/// The newest revisions of the family that serves, newest first: 20, and more where these are not `enough`, at most 100.
-/// Each deployment that fails leaves one, so that many of them may hide what was proven.
+/// The newest revisions of the family that serves, newest first: at most 100.
 ///
 /// # Errors
 /// A call did not succeed.
-pub async fn revisions(
-    aws: &Aws,
-    observed: &EcsObserved,
-    enough: impl Fn(&[TaskDefinition]) -> bool,
-) -> Result<Vec<TaskDefinition>, Failure> {
+pub async fn revisions(aws: &Aws, observed: &EcsObserved) -> Result<Vec<TaskDefinition>, Failure> {
     let Some(running) = &observed.running else { return Ok(Vec::new()) };
     let newest = aws.revisions(running.arn.family(), REVISIONS).await.map_err(|error| error.to_failure())?;
     let mut found = Vec::new();
-    for some in newest.chunks(AT_ONCE) {
-        for arn in some {
-            found.push(aws.task_definition(arn.as_str()).await.map_err(|error| error.to_failure())?);
-        }
-        if enough(&found) {
-            break;
-        }
+    for arn in newest {
+        found.push(aws.task_definition(arn.as_str()).await.map_err(|error| error.to_failure())?);
     }
     Ok(found)
 }

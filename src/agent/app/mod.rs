@@ -39,6 +39,16 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it stays so until a person mends it: trying again is of no use.
+    #[must_use]
+    pub const fn stays(&self) -> bool {
+        matches!(
+            self,
+            Self::State(StateError::Newer { .. } | StateError::Format { .. })
+                | Self::Journal(JournalError::Newer { .. } | JournalError::Headless { .. })
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {

@@ -55,14 +55,16 @@ pub struct Metrics {
     agent_id: String,
     phases: PhaseTimes,
     apps: Vec<Arc<App>>,
+    /// Applications that are not served.
+    closed: Vec<AppName>,
     looks: Mutex<BTreeMap<(AppName, ServiceName), Look>>,
 }
 
 impl Metrics {
-    /// Of these applications, which record their phases in `phases`.
+    /// Of these applications, which record their phases in `phases`; `closed` are those that are not served.
     #[must_use]
-    pub fn new(agent_id: &str, phases: PhaseTimes, apps: Vec<Arc<App>>) -> Self {
-        Self { agent_id: agent_id.to_owned(), phases, apps, looks: Mutex::default() }
+    pub fn new(agent_id: &str, phases: PhaseTimes, apps: Vec<Arc<App>>, closed: Vec<AppName>) -> Self {
+        Self { agent_id: agent_id.to_owned(), phases, apps, closed, looks: Mutex::default() }
     }
 
     /// The exposition, as Prometheus reads it.
@@ -82,7 +84,7 @@ impl Metrics {
             row.drift = look.map(|look| (look.at, look.codes.clone()));
         }
         drop(looks);
-        render(&self.agent_id, &self.phases, &rows)
+        render(&self.agent_id, &self.phases, &rows, &self.closed)
     }
 
     /// Takes the looks that are due, the oldest first, for as long as a scrape may wait. What is not reached, or cannot be

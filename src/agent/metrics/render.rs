@@ -70,13 +70,17 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 /// Writes everything down.
-pub(super) fn render(agent_id: &str, phases: &PhaseTimes, rows: &[Row]) -> String {
+pub(super) fn render(agent_id: &str, phases: &PhaseTimes, rows: &[Row], closed: &[AppName]) -> String {
     let ended = Family::<Labels, Counter>::default();
     let running = Family::<Labels, Gauge>::default();
     let release = Family::<Labels, Gauge<u64, AtomicU64>>::default();
     let success = Family::<Labels, Gauge<f64, AtomicU64>>::default();
     let drift = Family::<Labels, Gauge>::default();
     let looked = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    let unread = Family::<Labels, Gauge>::default();
+    for app in closed {
+        unread.get_or_create(&vec![("app", app.to_string())]).set(1);
+    }
     for row in rows {
         let own = labels(&row.app, &row.service);
         let with = |name: &'static str, value: &str| [own.clone(), vec![(name, value.to_owned())]].concat();
@@ -103,6 +107,7 @@ pub(super) fn render(agent_id: &str, phases: &PhaseTimes, rows: &[Row]) -> Strin
     registry.register("deployment_in_progress", "1 while a deployment of the service runs", running);
     let took = "How long phases took that ended well, since the agent started";
     registry.register_with_unit("phase_duration", took, Unit::Seconds, phases.0.clone());
+    registry.register("application_closed", "1 where its state cannot be read, so that it is not served", unread);
     registry.register("release", "Number of the release that serves, 0 where the agent deployed none", release);
     let when = "When a deployment last ended well";
     registry.register_with_unit("last_success_timestamp", when, Unit::Seconds, success);
@@ -143,7 +148,7 @@ mod tests {
         let known = Row { app: app.clone(), service, numbers, drift };
         let new = Row { app, service: "worker".parse().expect("a name"), numbers: Numbers::default(), drift: None };
         // The order of a family's members is not defined.
-        let text = render("vps-1", &phases, &[known, new]);
+        let text = render("vps-1", &phases, &[known, new], &["billing".parse().expect("a name")]);
         let mut lines: Vec<&str> = text.lines().collect();
         lines.sort_unstable();
         insta::assert_snapshot!(lines.join("\n"));

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use super::{Fault, Swap};
 use crate::agent::facts::{may_route, shared_networks};
 use crate::agent::proxy::traefik::apply::addresses_in;
-use crate::clients::docker::{Container, Kept, Network};
+use crate::clients::docker::{Container, DockerError, Kept, Network};
 
 impl Swap {
     /// Gives each of these containers, none of them started yet, an address that it keeps, where that can be done. They come
@@ -24,39 +24,49 @@ impl Swap {
         let engine = &self.site.engine;
         let mut given = Vec::with_capacity(new.len());
         for container in new {
-            match self.address_for(&container, &proxy).await? {
-                None => given.push(container),
-                Some(kept) => {
-                    if let Err(refused) = engine.keep_address(&container.id, &kept).await? {
-                        self.note(format!("the route leads to the name of {}: {refused}", container.name));
-                    }
+            let refused = match self.give_address(&container, &proxy).await {
+                Ok(Ok(true)) => {
                     given.push(engine.container(&container.id).await?);
+                    continue;
                 }
+                Ok(Ok(false)) => None,
+                Ok(Err(refused)) | Err(refused @ DockerError::Refused { .. }) => Some(refused),
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(refused) = refused {
+                self.note(format!("the route leads to the name of {}: {refused}", container.name));
             }
+            given.push(container);
         }
         Ok(given)
     }
 
-    /// One that nobody has, in a network that it shares with the proxy.
-    async fn address_for(&self, container: &Container, proxy: &Container) -> Result<Option<Kept>, Fault> {
+    /// Gives it one that nobody has, in a network that it shares with the proxy. False where there is none.
+    async fn give_address(
+        &self,
+        container: &Container,
+        proxy: &Container,
+    ) -> Result<Result<bool, DockerError>, DockerError> {
+        let engine = &self.site.engine;
         for name in shared_networks(container, proxy) {
             if container.networks.get(&name).is_some_and(|place| place.asked_for) {
                 continue;
             }
-            let network = self.site.engine.network(&name).await?;
+            let network = engine.network(&name).await?;
             if !sets_aside(&network) {
                 continue;
             }
             let mut taken: BTreeSet<Ipv4Addr> =
-                self.site.engine.taken_addresses().await?.remove(&name).unwrap_or_default().into_iter().collect();
+                engine.taken_addresses().await?.remove(&name).unwrap_or_default().into_iter().collect();
             if let Some(traefik) = &self.site.traefik {
                 taken.extend(addresses_in(&traefik.config.dir));
             }
             if let Some(address) = free(&network, &taken, seed(&container.id)) {
-                return Ok(Some(Kept { network: name, address }));
+                let kept = Kept { network: name, address };
+                return Ok(engine.keep_address(&container.id, &kept).await?.map(|()| true));
             }
         }
-        Ok(None)
+        Ok(Ok(false))
     }
 }
 

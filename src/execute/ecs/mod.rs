@@ -7,6 +7,7 @@ mod approve;
 mod close;
 mod code_deploy;
 mod diagnose;
+mod keys;
 mod look;
 mod one_off;
 mod pace;

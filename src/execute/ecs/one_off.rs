@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use super::keys::{Hope, Keys};
 use super::pace::{Pace, rest};
 use super::{diagnose, known};
 use crate::aws_api::ecs::{Container, Task};
@@ -31,7 +32,7 @@ pub(in crate::execute) async fn run(
     let arn = known(&step.task_definition, registered)?;
     cx.events.tell(DeployEvent::PhaseStarted { phase: Phase::BeforeDeploy });
     let started = start(step, &arn, aws, cx).await?;
-    let mut watch = Watch { step, aws, arn: started.task_arn.clone(), missing: 0, renewed: false };
+    let mut watch = Watch { step, aws, arn: started.task_arn.clone(), missing: 0, keys: Keys::default() };
     cx.events.note(format!("task `{}` runs `{}`", started.id(), one_line(&step.command.join(" "), LONGEST)));
     let ended = watch.ended(began + step.timeout, cx).await?;
     diagnose::tell_one_off(&ended, &step.container, &arn, aws, &mut cx.events).await;
@@ -85,8 +86,7 @@ struct Watch<'a> {
     arn: String,
     /// Looks that found no such task.
     missing: u32,
-    /// True while credentials that were just renewed are tried.
-    renewed: bool,
+    keys: Keys,
 }
 
 impl Watch<'_> {
@@ -122,15 +122,12 @@ impl Watch<'_> {
     async fn look(&mut self) -> Result<Option<Task>, Failure> {
         let found = match self.aws.tasks(&self.step.cluster, vec![self.arn.clone()]).await {
             Ok(tasks) => tasks.into_iter().next(),
-            Err(error) if error.trouble == Trouble::Expired && !self.renewed => {
-                self.renewed = true;
-                self.aws.renew().await?;
-                return Ok(None);
+            Err(error) => {
+                let hope = self.keys.trouble(&error, self.aws).await?;
+                return if hope == Hope::Nothing && !error.passes() { Err(self.lost(&error)) } else { Ok(None) };
             }
-            Err(error) if error.passes() => return Ok(None),
-            Err(error) => return Err(self.lost(&error)),
         };
-        self.renewed = false;
+        self.keys.work();
         match found {
             Some(task) => {
                 self.missing = 0;

@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use super::keys::{Hope, Keys};
 use super::pace::{Pace, rest};
 use super::{Scaling, as_planned};
 use crate::clients::aws::{Aws, AwsError, NewDeployment, Trouble};
@@ -54,7 +55,7 @@ pub(super) async fn begin(
         waiting: None,
         ended: None,
         sent: false,
-        renewed: false,
+        keys: Keys::default(),
     };
     loop {
         if cx.cancel.is_asked() {
@@ -66,7 +67,7 @@ pub(super) async fn begin(
         }
         let (active, ours) = match queue.look(&marker(cx.idempotency_key.as_str())).await {
             Ok(looked) => {
-                queue.renewed = false;
+                queue.keys.work();
                 looked
             }
             Err(error) => {
@@ -107,8 +108,7 @@ struct Queue<'a> {
     ended: Option<String>,
     /// Whether a deployment may have been made without an answer.
     sent: bool,
-    /// True while credentials that were just renewed are tried.
-    renewed: bool,
+    keys: Keys,
 }
 
 impl Queue<'_> {
@@ -124,13 +124,15 @@ impl Queue<'_> {
     /// Trouble that passes does not end a wait, and credentials that ran out in it are searched for anew, once for each time
     /// they do. Before anything was waited for it ends the run.
     async fn endure(&mut self, error: &AwsError, cx: &mut Context<'_>) -> Result<(), Failure> {
-        if self.waiting.is_some() && error.trouble == Trouble::Expired && !self.renewed {
-            self.renewed = true;
-            self.aws.renew().await.map_err(|failure| self.trouble(error).because(failure))?;
-            cx.events.note("the AWS credentials ran out and were searched for anew");
-            return Ok(());
+        if self.waiting.is_none() {
+            return Err(self.trouble(error));
         }
-        if self.waiting.is_some() && error.passes() { Ok(()) } else { Err(self.trouble(error)) }
+        match self.keys.trouble(error, self.aws).await.map_err(|failure| self.trouble(error).because(failure))? {
+            Hope::Renewed => cx.events.note("the AWS credentials ran out and were searched for anew"),
+            Hope::Nothing if !error.passes() => return Err(self.trouble(error)),
+            Hope::Nothing | Hope::Late => {}
+        }
+        Ok(())
     }
 
     /// The newest ones: ours may be over already.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::keys::{Hope, Keys};
 use super::left_running;
 use super::pace::{Pace, rest};
-use crate::clients::aws::{Aws, AwsError, Trouble};
+use crate::clients::aws::{Aws, AwsError};
 use crate::domain::{Reason, show_span};
 use crate::event::{DeployEvent, Phase};
 use crate::execute::{Context, Emitter};
@@ -19,10 +20,6 @@ const LET_GO: Duration = Duration::from_secs(4);
 const AT_LEAST: Duration = Duration::from_secs(2);
 /// Longest pause between two looks at a deployment that was told to stop.
 const STOPPING: Duration = Duration::from_secs(1);
-
-/// Looks in a row without credentials after which the run gives up. With pauses of 5 to 15 s, and as long tries to get some,
-/// it is some minutes: the time for which the last ones would still have been good.
-const WITHOUT: u32 = 10;
 
 /// Where a deployment is.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +136,7 @@ pub(super) async fn follow(
     cx: &mut Context<'_>,
 ) -> Result<Followed, Failure> {
     let pace = Pace::new(rollout.poll);
-    let mut watch = Watch { deployment, rollout, aws, pace, lost: false, renewed: false, without: 0, letting_go: None };
+    let mut watch = Watch { deployment, rollout, aws, pace, lost: false, keys: Keys::default(), letting_go: None };
     if watch.deployment.goes_back() && cx.cancel.is_asked() {
         watch.letting_go = Some(LettingGo { until: let_go_until(cx), course: Course::Stops, shifted: true });
     }
@@ -183,10 +180,7 @@ struct Watch<'a, D> {
     pace: Pace,
     /// True while AWS does not answer.
     lost: bool,
-    /// True while credentials that were just renewed are tried.
-    renewed: bool,
-    /// Looks in a row that had no credentials.
-    without: u32,
+    keys: Keys,
     letting_go: Option<LettingGo>,
 }
 
@@ -202,29 +196,26 @@ impl<D: Deployment> Watch<'_, D> {
             cx.events.note("AWS answers again");
         }
         self.lost = false;
-        self.renewed = false;
-        self.without = 0;
+        self.keys.work();
     }
 
     /// Trouble that passes is waited out; credentials that ran out are searched for anew, once for each time they do.
     async fn trouble(&mut self, error: &AwsError, cx: &mut Context<'_>) -> Result<(), Failure> {
         let name = self.deployment.name();
-        if error.trouble == Trouble::Expired && !self.renewed {
-            self.renewed = true;
-            self.aws.renew().await.map_err(|failure| left_running(D::WHO, name, error).because(failure))?;
+        let hope = self.keys.trouble(error, self.aws).await;
+        let hope = hope.map_err(|failure| left_running(D::WHO, name, error).because(failure))?;
+        if hope == Hope::Renewed {
             cx.events.note("the AWS credentials ran out and were searched for anew");
             return Ok(());
         }
-        // Whoever gives them did before: it may be away for a while.
-        self.without += u32::from(error.has_no_credentials());
-        let waits = error.has_no_credentials() && self.without < WITHOUT;
-        if !error.passes() && !waits {
+        if hope == Hope::Nothing && !error.passes() {
             return Err(left_running(D::WHO, name, error));
         }
         if !self.lost {
             self.lost = true;
-            cx.events
-                .note(format!("{error}; the deployment goes on there, and this run keeps looking until its deadline"));
+            let how =
+                if hope == Hope::Late { "asks for credentials again" } else { "keeps looking until its deadline" };
+            cx.events.note(format!("{error}; the deployment goes on there, and this run {how}"));
         }
         Ok(())
     }

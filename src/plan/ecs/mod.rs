@@ -30,7 +30,7 @@ pub use files::{Files, Found};
 pub use iam::iam_policy;
 pub use needs::{Need, Needs, needs};
 pub use one_off::OneOff;
-pub use release::{Mark, Release, Whose, can_go_back, key_tag, releases, was_asked_by};
+pub use release::{Mark, Release, key_tag, releases, was_asked_by};
 pub use rollout::{Closing, CodeDeployRollout, EcsRollout, HeldScaling, Register, Rollout};
 pub use status::{EcsStatus, blockers, running, status};
 pub use task_definition::same;
@@ -87,11 +87,7 @@ pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserve
     let container = container(target, running);
     let (chosen, mut blockers) = match &input.want {
         Wanted::Image(image) => document(image, target, observed, container.as_deref()),
-        Wanted::Rollback => match release::earlier(
-            (&input.app, &input.environment, target),
-            observed.running.as_ref(),
-            &observed.revisions,
-        ) {
+        Wanted::Rollback => match release::earlier(&input.app, &input.environment, target, observed) {
             Some((release, revision)) => (Some(Chosen::Release(release, revision.definition.clone())), Vec::new()),
             None => (None, vec![blockers::no_earlier(target)]),
         },

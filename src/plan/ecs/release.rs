@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{image_in, task_definition};
+use super::{EcsObserved, image_in, task_definition};
 use crate::aws_api::ecs::TaskDefinition;
 use crate::config::EcsTarget;
 use crate::domain::{AppName, EnvName, GitSha, TaskDefinitionArn};
@@ -118,27 +118,20 @@ pub fn releases(
     found
 }
 
-/// Whose releases are looked for: of this application, in this environment, for this target.
-pub type Whose<'a> = (&'a AppName, &'a EnvName, &'a EcsTarget);
-
 /// The release to go back to: the one proven last that makes other tasks than the revision that runs.
 pub(super) fn earlier<'a>(
-    (app, environment, target): Whose<'_>,
-    running: Option<&TaskDefinition>,
-    revisions: &'a [TaskDefinition],
+    app: &AppName,
+    environment: &EnvName,
+    target: &EcsTarget,
+    observed: &'a EcsObserved,
 ) -> Option<(Release, &'a TaskDefinition)> {
     let others = |revision: &&TaskDefinition| {
+        let running = observed.running.as_ref();
         running.is_none_or(|running| !task_definition::same(&running.definition, &revision.definition))
     };
-    let find = |release: &Release| revisions.iter().find(|revision| revision.arn == release.revision);
-    let all = releases(app, environment, target, revisions);
+    let find = |release: &Release| observed.revisions.iter().find(|revision| revision.arn == release.revision);
+    let all = releases(app, environment, target, &observed.revisions);
     all.into_iter().find_map(|release| find(&release).filter(others).map(|revision| (release, revision)))
-}
-
-/// Whether a release to go back to is among these revisions.
-#[must_use]
-pub fn can_go_back(whose: Whose<'_>, running: Option<&TaskDefinition>, revisions: &[TaskDefinition]) -> bool {
-    earlier(whose, running, revisions).is_some()
 }
 
 /// The tags that a new revision takes over.

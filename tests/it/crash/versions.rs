@@ -61,6 +61,7 @@ fn an_application_whose_state_cannot_be_read_is_closed_and_the_others_are_served
     stage.deploy(&v2).expect(0);
     stage.assert_serves("v2");
     let url = stage.bed.agent().expect("an agent").url();
+    let ours = fs::read_to_string(stage.bed.dir().join("client/deploy.yml")).expect("a configuration");
     let file =
         format!("app: second\nenvironments:\n  production:\n    target: {{vps: {{agent: \"{url}\", service: web}}}}\n");
     stage.bed.write_deploy_yml(&file).expect("writes");
@@ -74,6 +75,20 @@ fn an_application_whose_state_cannot_be_read_is_closed_and_the_others_are_served
     stage.bed.agent().expect("an agent").restart(&[]).expect("starts");
     let run = stage.run(&["status", "production"]);
     assert!(!run.shown().contains("cannot be used"), "{}", run.shown());
+
+    // Closed in the middle of a swap: who follows it is told that nobody goes on with it.
+    stage.bed.write_deploy_yml(&ours).expect("writes");
+    let v3 = stage.version("v3");
+    let mut client = killed(&mut stage, &v3, "after-switched");
+    let own = folder(&mut stage).join("state.json");
+    let text = fs::read_to_string(&own).expect("a state");
+    fs::write(&own, text.replacen("\"format\": 1", "\"format\": 99", 1)).expect("writes");
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts");
+    assert_eq!(client.end(PATIENCE).expect("it ends"), 31, "{}", client.said());
+    assert!(client.said().contains("what became of deployment"), "{}", client.said());
+    fs::write(&own, text).expect("writes");
+    stage.bed.agent().expect("an agent").restart(&[]).expect("starts");
+    is_tidy(&stage, "v3");
 }
 
 /// A record that is not known stands for more that was done: before the switch the agent goes back, after it it proves once

@@ -24,11 +24,11 @@ pub(super) struct Issuer {
 
 impl Issuer {
     pub(super) fn start(subject: &str) -> Self {
-        Self::troubled(subject, &[])
+        Self::troubled(subject, |_| false)
     }
 
     /// One that has trouble at these times, of all that it is asked.
-    fn troubled(subject: &str, trouble: &'static [usize]) -> Self {
+    fn troubled(subject: &str, trouble: impl Fn(usize) -> bool + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -41,7 +41,7 @@ impl Issuer {
                 let request: Vec<String> = lines.collect();
                 let mut heard = heard.lock().expect("no panic");
                 heard.push(request.join("\n"));
-                let status = if trouble.contains(&heard.len()) { "503 Service Unavailable" } else { "200 OK" };
+                let status = if trouble(heard.len()) { "503 Service Unavailable" } else { "200 OK" };
                 let body = format!(r#"{{"count":1,"value":"{token}"}}"#);
                 let _ = write!(
                     &stream,
@@ -116,21 +116,28 @@ fn its_keys_are_used_and_asked_for_anew_before_they_run_out() {
 fn trouble_of_github_that_passes_ends_no_deployment() {
     let run = Run::of(world().session_seconds(120));
     // At the begin, and in the middle of the watching.
-    let issuer = Issuer::troubled("repo:acme/hello:environment:production", &[1, 2, 5, 6, 7]);
+    let issuer = Issuer::troubled("repo:acme/hello:environment:production", |time| [1, 2, 5, 6, 7].contains(&time));
     let told = step(&run, Some(&issuer));
     assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
     assert!(issuer.asked().len() > 7, "{:?}", issuer.asked().len());
 
     // For longer than one search for keys takes: the deployment goes on at AWS, and is looked at again later.
     let run = Run::of(world().session_seconds(120));
-    const LONG: [usize; 15] = [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23];
-    let issuer = Issuer::troubled("repo:acme/hello:environment:production", &LONG);
+    let issuer = Issuer::troubled("repo:acme/hello:environment:production", |time| (9..24).contains(&time));
     let told = step(&run, Some(&issuer));
     assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+    assert!(told.log().contains("this run asks for credentials again"), "{}", told.log());
     assert!(told.log().contains("AWS answers again"), "{}", told.log());
 
+    // For good: the run gives up, and says what it left.
+    let run = Run::of(world().session_seconds(120));
+    let issuer = Issuer::troubled("repo:acme/hello:environment:production", |time| time >= 9);
+    let told = step(&run, Some(&issuer));
+    assert_eq!((told.code, told.output("outcome")), (32, "unknown"), "{}", told.log());
+    assert!(told.log().contains("was left running"), "{}", told.log());
+
     let run = Run::of(world());
-    let issuer = Issuer::troubled("repo:acme/hello:environment:production", &[1, 2, 3, 4, 5]);
+    let issuer = Issuer::troubled("repo:acme/hello:environment:production", |time| time <= 5);
     let told = step(&run, Some(&issuer));
     assert_eq!((told.code, told.output("reason-code")), (13, "aws_credentials"), "{}", told.log());
     assert!(told.log().contains("it answered 503"), "{}", told.log());

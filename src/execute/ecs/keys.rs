@@ -1,0 +1,49 @@
+//! Credentials that run out, or are late, while something at AWS goes on.
+
+use crate::clients::aws::{Aws, AwsError, Trouble};
+use crate::failure::Failure;
+
+/// Looks in a row without credentials after which a run gives up. With pauses of 5 to 15 s, and as long tries to get some, it
+/// is some minutes: the time for which the last ones would still have been good.
+const WITHOUT: u32 = 10;
+
+/// The credentials of a run that looks again and again.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// True while ones that were just renewed are tried.
+    renewed: bool,
+    /// Looks in a row that had none.
+    without: u32,
+}
+
+/// What to expect of the next look, as far as credentials go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hope {
+    /// They ran out, and were searched for anew.
+    Renewed,
+    /// Whoever gives them gave none this time, and may be away for a while.
+    Late,
+    /// They are not what is wrong, or nobody gives any.
+    Nothing,
+}
+
+impl Keys {
+    /// After a look that failed. Ones that ran out are searched for anew, once for each time they do.
+    ///
+    /// # Errors
+    /// That search failed.
+    pub(super) async fn trouble(&mut self, error: &AwsError, aws: &Aws) -> Result<Hope, Failure> {
+        if error.trouble == Trouble::Expired && !self.renewed {
+            self.renewed = true;
+            aws.renew().await?;
+            return Ok(Hope::Renewed);
+        }
+        self.without = if error.has_no_credentials() { self.without + 1 } else { 0 };
+        Ok(if (1..WITHOUT).contains(&self.without) { Hope::Late } else { Hope::Nothing })
+    }
+
+    /// After a look that succeeded.
+    pub(super) fn work(&mut self) {
+        *self = Self::default();
+    }
+}
