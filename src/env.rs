@@ -1,6 +1,7 @@
 //! Every environment variable that the program looks at, documented once. Nothing else reads the environment.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::agent_api::PullCredential;
 use crate::domain::{Reason, Secret};
@@ -45,6 +46,21 @@ pub const LOG: EnvVar = EnvVar {
 /// Read by the TLS stack, not by this program.
 pub const SSL_CERT_FILE: EnvVar =
     EnvVar { name: "SSL_CERT_FILE", doc: "CA certificates to trust instead of the system's, as a PEM file." };
+
+/// Read by AWS's SDK, too.
+pub const AWS_PROFILE: EnvVar =
+    EnvVar { name: "AWS_PROFILE", doc: "The profile whose credentials are used at AWS; it has to exist." };
+/// Read by AWS's SDK, too.
+pub const AWS_CONFIG_FILE: EnvVar =
+    EnvVar { name: "AWS_CONFIG_FILE", doc: "Where profiles are. Default: ~/.aws/config." };
+/// Read by AWS's SDK, too.
+pub const AWS_SHARED_CREDENTIALS_FILE: EnvVar =
+    EnvVar { name: "AWS_SHARED_CREDENTIALS_FILE", doc: "Where profiles are, too. Default: ~/.aws/credentials." };
+/// Read by AWS's SDK; here it counts only whether it is set.
+pub const AWS_ACCESS_KEY_ID: EnvVar = EnvVar {
+    name: "AWS_ACCESS_KEY_ID",
+    doc: "A key of AWS's, with `AWS_SECRET_ACCESS_KEY`: both go before a profile.",
+};
 
 /// The engine's address.
 pub const DOCKER_HOST: EnvVar = EnvVar {
@@ -102,6 +118,10 @@ pub const ALL: &[EnvVar] = &[
     USER,
     LOG,
     SSL_CERT_FILE,
+    AWS_PROFILE,
+    AWS_CONFIG_FILE,
+    AWS_SHARED_CREDENTIALS_FILE,
+    AWS_ACCESS_KEY_ID,
     DOCKER_HOST,
     DOCKER_CONFIG,
     PATH,
@@ -129,6 +149,15 @@ pub fn kill_at() -> Option<String> {
     std::env::var(AGENT_KILL_AT.name).ok()
 }
 
+/// A profile of AWS's that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsProfile {
+    /// Its name.
+    pub name: String,
+    /// The files that may have it.
+    pub files: [PathBuf; 2],
+}
+
 /// The environment as it was when the program started.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
@@ -144,6 +173,8 @@ pub struct Env {
     pub docker_host: Option<String>,
     /// [`SSL_CERT_FILE`].
     pub authorities: Option<String>,
+    /// [`AWS_PROFILE`], where no key goes before it.
+    pub aws_profile: Option<AwsProfile>,
     /// [`ID_TOKEN_URL`] and [`ID_TOKEN_TOKEN`], where a runner set both.
     pub id_token: Option<(String, Secret<String>)>,
     /// What `docker compose` gets, by name.
@@ -179,6 +210,16 @@ impl Env {
             log: get(LOG),
             docker_host: get(DOCKER_HOST),
             authorities: get(SSL_CERT_FILE),
+            aws_profile: get(AWS_PROFILE).filter(|_| get(AWS_ACCESS_KEY_ID).is_none()).map(|name| {
+                let file = |var: EnvVar, usual: &str| {
+                    let home = || PathBuf::from(get(HOME).unwrap_or_default()).join(".aws").join(usual);
+                    get(var).map_or_else(home, PathBuf::from)
+                };
+                AwsProfile {
+                    name,
+                    files: [file(AWS_CONFIG_FILE, "config"), file(AWS_SHARED_CREDENTIALS_FILE, "credentials")],
+                }
+            }),
             id_token: get(ID_TOKEN_URL).zip(get(ID_TOKEN_TOKEN).map(Secret::new)),
             for_compose: FOR_COMPOSE.iter().filter_map(|var| Some((var.name, get(*var)?))).collect(),
             runner: None,

@@ -26,6 +26,9 @@ const SPACE: u64 = 1024 * 1024 * 1024;
 /// Oldest compose that is known to work.
 const COMPOSE: (u64, u64) = (2, 20);
 
+/// Where it comes from: Docker's own packages, Ubuntu's, or a file.
+const COMPOSE_PACKAGE: &str = "apt-get install docker-compose-plugin (of Docker's repository; Ubuntu's own is docker-compose-v2), or put the plugin into /usr/local/lib/docker/cli-plugins";
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -196,11 +199,11 @@ async fn compose(found: &mut Findings, env: &ComposeEnv) {
                 found.bad(
                     "docker compose",
                     format!("version {version} is older than {}.{}", COMPOSE.0, COMPOSE.1),
-                    "apt-get install docker-compose-plugin",
+                    COMPOSE_PACKAGE,
                 );
             }
         }
-        Err(error) => found.bad("docker compose", error.to_string(), "apt-get install docker-compose-plugin"),
+        Err(error) => found.bad("docker compose", error.to_string(), COMPOSE_PACKAGE),
     }
 }
 
@@ -284,15 +287,21 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option
 
 /// Where containers outlive the engine, the way to them should, too.
 async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, config: &AgentConfig) {
-    if !engine.live_restore().await.unwrap_or_default() {
-        return;
-    }
     let what = "addresses that stay";
     let mut spare = Vec::new();
     for name in traefik.networks.keys() {
-        if engine.network(name).await.is_ok_and(|network| sets_aside(&network)) {
+        let Ok(network) = engine.network(name).await else { continue };
+        if sets_aside(&network) {
             spare.push(name);
+        } else if network.sets_aside {
+            found.without(
+                what,
+                format!("network `{name}` is labelled for them, and its `--subnet` and `--ip-range` leave none: the README, below \"Traefik\", makes one that does"),
+            );
         }
+    }
+    if !engine.live_restore().await.unwrap_or_default() {
+        return;
     }
     if spare.is_empty() {
         found.without(

@@ -64,6 +64,7 @@ impl EcsPlace {
             region: target.region.clone(),
             backoff: target.backoff,
             authorities: env.authorities.clone(),
+            profile: env.aws_profile.clone(),
             identity,
         };
         Ok(Self { aws: Aws::connect(access).await?, target, files })

@@ -57,7 +57,7 @@ impl OpenError {
                 "install the agent of the version that wrote it"
             }
             Self::State(StateError::Format { .. }) | Self::Journal(JournalError::Headless { .. }) => {
-                "move the file aside to start without it"
+                "move the file aside to start without it: users are not affected, and what can be gone back to begins anew with the next deployment"
             }
             Self::State(StateError::Io { .. }) | Self::Journal(JournalError::Io { .. }) => {
                 "free space in `state_dir`, and let the agent read and write it"

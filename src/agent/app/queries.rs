@@ -38,15 +38,21 @@ impl App {
         rollback: bool,
     ) -> Result<ServiceStatus, ApiError> {
         self.known(service)?;
-        let (state, last, holder) = {
+        let (state, last, holder, changes) = {
             let inner = self.inner.lock().await;
             let last = inner.state.last(service).cloned();
-            (inner.state.service(service), last, inner.running.as_ref().map(|running| holder(&self.site, running)))
+            let changes = inner.running.as_ref().is_some_and(|running| running.accepted.service == *service);
+            let holder = inner.running.as_ref().map(|running| holder(&self.site, running));
+            (inner.state.service(service), last, holder, changes)
         };
         let facts = Box::pin(Facts::gather(&self.site, service, &state)).await.map_err(unreadable)?;
         let status = crate::agent::facts::status(&self.site, service, &state, last.as_ref(), &facts).await;
         let mut status = status.map_err(docker)?;
         status.holder = holder;
+        if changes {
+            // In the middle of a deployment everything differs from what was deployed before.
+            status.drift.clear();
+        }
         let asked = match (image, rollback, state.previous()) {
             (Some(image), _, _) => Some(image.to_string()),
             (None, true, Some(previous)) => Some(previous.image_id.clone()),

@@ -33,8 +33,9 @@ fn tells_away(words: &str) -> bool {
 pub(super) fn compose_fault(error: ComposeError) -> Fault {
     let reason = if matches!(error, ComposeError::TimedOut(_)) { Reason::TimedOut } else { Reason::ComposeFailed };
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-    Fault::new(reason, format!("{error}{source}"))
-        .hint("run the same command in the project's folder on the host to see more")
+    Fault::new(reason, format!("{error}{source}")).hint(
+        "mend what compose names; `docker compose config` in the project's folder on the host shows what it reads",
+    )
 }
 
 impl Swap {

@@ -63,7 +63,8 @@ impl<'a> Shop<'a> {
             Some(aws) => Reached::Shared(aws),
             None => {
                 let (authorities, identity) = (env.authorities.clone(), access::identity(task, env)?);
-                let access = Access { region: region.clone(), backoff, authorities, identity };
+                let profile = env.aws_profile.clone();
+                let access = Access { region: region.clone(), backoff, authorities, profile, identity };
                 let host = repository.registry();
                 let aws = Aws::connect(access).await.map_err(|mut failure| {
                     failure.message.push_str(&format!(", which the login at `{host}` comes from"));

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::domain::{Reason, one_line};
-use crate::failure::{Failure, Kind, innermost};
+use crate::failure::{Failure, Kind, innermost, with_causes};
 
 /// Longest text of AWS's that is repeated, in characters: its denials name caller, action and resource.
 const SHOWN: usize = 600;
@@ -72,11 +72,11 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let at_fault = |trouble, error: &(dyn Error + 'static)| Self {
-            call,
-            trouble,
-            code: None,
-            message: one_line(&innermost(error), SHOWN),
+        let told = |trouble, message: &str| Self { call, trouble, code: None, message: one_line(message, SHOWN) };
+        let at_fault = |trouble, error: &(dyn Error + 'static)| {
+            // Some layers have no words of their own.
+            let innermost = innermost(error);
+            told(trouble, if innermost == "Error" { with_causes(error) } else { innermost }.as_str())
         };
         match &error {
             SdkError::ServiceError(refused) => {
@@ -92,7 +92,11 @@ impl AwsError {
                 at_fault(Trouble::Unreachable, &error)
             }
             SdkError::DispatchFailure(_) => at_fault(Trouble::Lost, &error),
-            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => at_fault(Trouble::Lost, &error),
+            SdkError::TimeoutError(_) => at_fault(Trouble::Lost, &error),
+            SdkError::ResponseError(answer) => {
+                let (status, why) = (answer.raw().status().as_u16(), innermost(&error));
+                told(Trouble::Lost, &format!("status {status}, with an answer that is not one of AWS's ({why})"))
+            }
             _ => at_fault(Trouble::NoCredentials, &error),
         }
     }

@@ -12,6 +12,7 @@ mod error;
 mod forms;
 mod iam;
 mod logs;
+mod profile;
 mod raw;
 mod scaling;
 mod searched;
@@ -31,6 +32,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::domain::{Reason, Region};
+use crate::env::AwsProfile;
 use crate::failure::{Failure, Kind};
 
 pub use codedeploy::NewDeployment;
@@ -79,6 +81,8 @@ pub struct Access {
     pub backoff: Duration,
     /// Where `SSL_CERT_FILE` points, if it is set.
     pub authorities: Option<String>,
+    /// The profile that was asked for, where one was.
+    pub profile: Option<AwsProfile>,
     /// A role to take on instead of searching; absent where the SDK's own search counts.
     pub identity: Option<WebIdentity>,
 }
@@ -111,6 +115,9 @@ impl Aws {
     /// There are no credentials, or nothing to check the services' certificates with.
     pub async fn connect(access: Access) -> Result<Self, Failure> {
         check_authorities(&access)?;
+        if let (None, Some(profile)) = (&access.identity, &access.profile) {
+            profile::check(profile)?;
+        }
         let sdk = found(&access).await?;
         Ok(Self { clients: RwLock::new(Clients::of(&sdk, &access)), access, calls: AtomicU32::new(0) })
     }

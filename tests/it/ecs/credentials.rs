@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kit::aws::{Breaker, Fault, Shift, World};
 
 use super::{Cloud, Ended, IMAGE};
+use crate::hostile::scripted::{Scripted, whole};
 
 fn canary() -> World {
     World::fargate("badgery", "web").code_deploy(Shift::Canary { percent: 10, minutes: 5 })
@@ -97,6 +98,35 @@ fn none_at_all_is_told_before_anything_is_asked() {
     let ended = cloud.ended(&mut command).expect(13);
     assert!(ended.said.is_empty(), "{}", ended.shown());
     insta::assert_snapshot!("none", ended.shown());
+}
+
+/// Instead of searching on, and ending with the role of the machine.
+#[test]
+fn a_profile_that_nobody_has_is_told_with_where_it_was_looked_for() {
+    let cloud = Cloud::of(canary());
+    cloud.file("aws", "[profile laptop]\nregion = eu-west-1\n");
+    let mut command = cloud.command(&["status", "production"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_PROFILE", "lapotp");
+    let ended = cloud.ended(command.env("AWS_CONFIG_FILE", "aws")).expect(13);
+    assert!(ended.said.is_empty(), "{}", ended.shown());
+    let said = &ended.output.stderr;
+    assert!(said.contains("`AWS_PROFILE` asks for profile `lapotp`, which is not in `aws` nor `"), "{said}");
+    // Keys go before it.
+    cloud.ended(cloud.command(&["status", "production"]).env("AWS_PROFILE", "lapotp")).expect(0);
+}
+
+/// A proxy on the way, or an address that is something else's.
+#[test]
+fn an_answer_that_is_not_awss_is_told_as_that() {
+    for (status, body) in [("403 Forbidden", "<html>no</html>"), ("200 OK", "<html>welcome</html>")] {
+        let other = Scripted::new(move |_| whole(status, "Content-Type: text/html\r\n", body));
+        let cloud = Cloud::of(canary());
+        let mut command = cloud.command(&["status", "production"]);
+        let ended = cloud.ended(command.env("AWS_ENDPOINT_URL", format!("http://{}", other.address))).expect(13);
+        let number = status.split_once(' ').expect("a number").0;
+        let says = format!("status {number}, with an answer that is not one of AWS's");
+        assert!(ended.output.stderr.contains(&says), "{}", ended.shown());
+    }
 }
 
 #[test]

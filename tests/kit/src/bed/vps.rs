@@ -69,7 +69,9 @@ fn network(machine: &Machine, name: &str, spare_addresses: bool) -> Result<()> {
     for attempt in 0..64 {
         let nth = (from.wrapping_add(attempt * 7)) % 256;
         let (subnet, range) = (format!("10.213.{nth}.0/24"), format!("10.213.{nth}.128/25"));
-        let addresses = ["--subnet", &subnet, "--ip-range", &range, "--label", "deploy-agent.addresses=kept", name];
+        let gateway = format!("10.213.{nth}.1");
+        let addresses = ["--subnet", &subnet, "--gateway", &gateway, "--ip-range", &range];
+        let addresses = [&addresses[..], &["--label", "deploy-agent.addresses=kept", name]].concat();
         match machine.docker(&[&create[..], &addresses].concat()) {
             Ok(_) => return Ok(()),
             Err(error) => refused = Some(error),
