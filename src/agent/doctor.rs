@@ -1,6 +1,8 @@
 //! `agent doctor`: looks at everything the agent needs on this host; says what is wrong and the command that mends it.
 //! Changes nothing.
 
+mod addresses;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,13 +12,11 @@ use serde_json::Value;
 use super::app::OpenError;
 use super::compose::{Compose, ComposeEnv, With};
 use super::config::{AgentConfig, TraefikConfig};
-use super::facts::shared_networks;
 use super::proxy::traefik::api::{Api, text};
 use super::proxy::traefik::http::local_client;
 use super::proxy::traefik::metrics;
 use super::proxy::traefik::prove::{baseline, request_through};
 use super::store::{AppState, Journal, JournalError, StateError};
-use super::swap::sets_aside;
 use crate::clients::docker::{Container, DEFAULT_HOST, Engine};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -112,7 +112,7 @@ pub async fn doctor(path: &Path, env: &Env) -> Result<Vec<Finding>, Failure> {
             None => None,
         };
         if let (Some(engine), Some(container)) = (&engine, &container) {
-            addresses(&mut found, engine, container, &config).await;
+            addresses::look(&mut found, engine, container, &config).await;
         }
         let answers_there = traefik(&mut found, traefik_config, container.as_ref()).await;
         let mut services = config.apps.values().flat_map(|app| app.services.values());
@@ -283,53 +283,6 @@ async fn traefik(found: &mut Findings, config: &TraefikConfig, container: Option
         ),
     }
     version.is_ok()
-}
-
-/// Where containers outlive the engine, the way to them should, too.
-async fn addresses(found: &mut Findings, engine: &Engine, traefik: &Container, config: &AgentConfig) {
-    let what = "addresses that stay";
-    let mut spare = Vec::new();
-    for name in traefik.networks.keys() {
-        let Ok(network) = engine.network(name).await else { continue };
-        if sets_aside(&network) {
-            spare.push(name);
-        } else if network.sets_aside {
-            found.without(
-                what,
-                format!("network `{name}` is labelled for them, and its `--subnet` and `--ip-range` leave none: the README, below \"Traefik\", makes one that does"),
-            );
-        }
-    }
-    if !engine.live_restore().await.unwrap_or_default() {
-        return;
-    }
-    if spare.is_empty() {
-        found.without(
-            what,
-            "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: the README, below \"Traefik\", makes a network in which new versions get an address that stays theirs",
-        );
-        return;
-    }
-    let mut named = Vec::new();
-    for app in config.apps.values() {
-        for service in app.services.keys() {
-            let containers = match engine.service_containers(&app.project, service.as_str()).await {
-                Ok(containers) => containers,
-                Err(error) => {
-                    found.without(what, format!("the containers of {service} cannot be looked at: {error}"));
-                    return;
-                }
-            };
-            let reached = containers.into_iter().filter(|it| it.running() && !shared_networks(it, traefik).is_empty());
-            named.extend(reached.filter(|it| it.kept.is_none()).map(|it| it.name));
-        }
-    }
-    if named.is_empty() {
-        found.good(what, "every container has one; users are served while the engine is away");
-    } else {
-        let names = named.join(", ");
-        found.without(what, format!("{names}: reached by name, which nobody resolves while the engine is away. A deployment of a service with a route gives its containers one, in a network that sets some aside, unless the compose file asks for another"));
-    }
 }
 
 /// Without them a version that fails everybody but its probe is not found out.

@@ -85,7 +85,7 @@ fn seed(id: &str) -> u32 {
 
 /// An address that the network hands out to nobody by itself, and that nobody has; the first from `seed` on.
 fn free(network: &Network, taken: &BTreeSet<Ipv4Addr>, seed: u32) -> Option<Ipv4Addr> {
-    if network.driver != "bridge" || !network.sets_aside {
+    if network.driver != "bridge" || !network.left_to_us {
         return None;
     }
     let (pool, subnet) = network.pools.iter().find_map(|pool| Some((pool, Block::read(&pool.subnet)?)))?;
@@ -136,7 +136,7 @@ mod tests {
             range: range.map(str::to_owned),
             reserved: reserved.iter().map(ToString::to_string).collect(),
         };
-        Network { driver: "bridge".to_owned(), sets_aside: true, pools: vec![pool] }
+        Network { driver: "bridge".to_owned(), left_to_us: true, pools: vec![pool] }
     }
 
     fn all_free(network: &Network, seed: u32) -> Vec<String> {
@@ -179,7 +179,7 @@ mod tests {
             network("10.1.2.0/99", Some("10.1.2.0/30"), &[]),
             Network { driver: "overlay".to_owned(), ..network("10.1.2.0/24", Some("10.1.2.128/25"), &[]) },
             // They may be somebody else's.
-            Network { sets_aside: false, ..network("10.1.2.0/24", Some("10.1.2.128/25"), &[]) },
+            Network { left_to_us: false, ..network("10.1.2.0/24", Some("10.1.2.128/25"), &[]) },
             Network::default(),
         ] {
             assert_eq!(free(&none, &BTreeSet::new(), 7), None, "{none:?}");

@@ -10,6 +10,7 @@ mod create;
 mod diagnose;
 mod disk;
 mod drain;
+mod fault;
 mod gate;
 mod job;
 mod lease;
@@ -26,13 +27,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::compose::ComposeError;
 use super::config::ServiceConfig;
-use super::facts::{Facts, FactsError};
+use super::facts::Facts;
 use super::proxy::traefik::file::Proof;
 use super::site::Site;
-use super::store::{Ended, EventLog, Journal, JournalError, Member, Record, ServiceState};
-use crate::agent_api::Blocker;
+use super::store::{Ended, EventLog, Journal, Member, Record, ServiceState};
 use crate::clients::docker::{Container, DockerError, RegistryLogin};
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome, Phase};
@@ -40,6 +39,7 @@ use crate::event::{DeployEvent, Outcome, Phase};
 pub use address::sets_aside;
 pub use cancel::CancelGate;
 pub use drain::{Left, drained};
+pub use fault::Fault;
 pub use gate::{address, probe_once};
 pub use job::Job;
 use lease::bounded;
@@ -52,81 +52,6 @@ pub use routes::Routes;
 pub const PROXY: Duration = Duration::from_secs(45);
 /// Time between two looks for it.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// Why a phase did not succeed.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// The cause.
-    pub reason: Reason,
-    /// One sentence.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl Fault {
-    fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), hint: None }
-    }
-
-    fn cancelled() -> Self {
-        Self::new(Reason::Cancelled, "cancelled before the new version got any traffic")
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl Fault {
-    /// What blocks: the first of several, as one sentence.
-    fn blocked(reason: Reason, blockers: Vec<Blocker>) -> Self {
-        let first = blockers.into_iter().next();
-        let (message, hint) = first.map(|blocker| (blocker.message, blocker.hint)).unwrap_or_default();
-        Self::new(reason, message).hint(hint)
-    }
-}
-
-impl From<JournalError> for Fault {
-    fn from(error: JournalError) -> Self {
-        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Self::new(Reason::StateUnusable, format!("{error}{why}"))
-            .hint("free space in `state_dir` and make it writable for the agent")
-    }
-}
-
-impl From<DockerError> for Fault {
-    fn from(error: DockerError) -> Self {
-        match error {
-            DockerError::NotFound(what) => Self::new(
-                Reason::ChangedUnderneath,
-                format!("something was removed by someone else during the deployment: {what}"),
-            )
-            .hint("let no `docker compose` run during a deployment, then deploy again"),
-            other => Self::new(Reason::DockerUnavailable, other.to_string())
-                .hint("`deploy-action agent doctor` on the host checks the engine"),
-        }
-    }
-}
-
-impl From<FactsError> for Fault {
-    fn from(error: FactsError) -> Self {
-        let (reason, mend) = match &error {
-            FactsError::Compose(ComposeError::TimedOut(_)) => (Reason::TimedOut, "find out what holds compose up"),
-            FactsError::Docker(_) => (Reason::DockerUnavailable, "start the Docker Engine"),
-            FactsError::Compose(_) => {
-                (Reason::ComposeFailed, "mend the compose files, or `dir` and `files` of the application in agent.yml")
-            }
-            FactsError::NoService { .. } => {
-                (Reason::UnknownService, "name one of those in deploy.yml, and in agent.yml under `services`")
-            }
-        };
-        let why = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Self::new(reason, format!("{error}{why}"))
-            .hint(format!("{mend}; `deploy-action agent doctor` on the host checks it"))
-    }
-}
 
 /// A swap in progress.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub struct Network {
     /// `bridge`, `overlay` …
     pub driver: String,
     /// True where its label says that addresses outside of its ranges are ours to give.
-    pub sets_aside: bool,
+    pub left_to_us: bool,
     /// Its ranges of addresses, as the engine's own words.
     pub pools: Vec<Pool>,
 }
@@ -60,7 +60,7 @@ impl Network {
         });
         Self {
             driver: raw.driver.unwrap_or_default(),
-            sets_aside: raw.labels.is_some_and(|labels| labels.get(OURS).is_some_and(|value| value == KEPT)),
+            left_to_us: raw.labels.is_some_and(|labels| labels.get(OURS).is_some_and(|value| value == KEPT)),
             pools: pools.collect(),
         }
     }
