@@ -1,6 +1,7 @@
 //! The agent: a long-running process on the host that swaps containers without dropping a request.
 
 pub mod app;
+pub mod away;
 pub mod compose;
 pub mod config;
 pub mod doctor;

@@ -19,6 +19,7 @@ use super::http::{Authenticator, Door, Nonces, Routes, serve as serve_http};
 use super::metrics::{Metrics, PhaseTimes, serve as serve_metrics};
 use super::proxy::traefik::api::Api;
 use super::proxy::traefik::http::local_client;
+use super::proxy::traefik::stand_in::StandIns;
 use super::site::{Site, Traefik};
 use super::store::Lock;
 use crate::agent_api::ApiError;
@@ -87,6 +88,7 @@ pub async fn serve(path: &Path, env: &Env) -> Result<(), Failure> {
             Ok((app, job)) => {
                 app.resume(job).await;
                 tasks.spawn(super::watch::watch(app.clone()));
+                tasks.spawn(super::away::bridge(app.clone()));
                 routes.apps.push(app);
             }
             // The others have nothing to do with it. Trouble that may pass ends the agent, which is started again.
@@ -189,6 +191,7 @@ async fn sites(config: &AgentConfig, engine: &Engine, env: &ComposeEnv) -> Resul
             folder,
             images: Arc::clone(&images),
             addresses: Arc::clone(&addresses),
+            stand_ins: StandIns::default(),
             lock,
         });
     }

@@ -9,6 +9,7 @@ use super::compose::Compose;
 use super::config::{AppConfig, ServiceConfig, TraefikConfig};
 use super::proxy::traefik::api::Api;
 use super::proxy::traefik::file::RouteFile;
+use super::proxy::traefik::stand_in::StandIns;
 use super::store::Lock;
 use crate::clients::docker::Engine;
 use crate::domain::{AppName, ServiceName};
@@ -46,6 +47,8 @@ pub struct Site {
     pub images: Arc<RwLock<()>>,
     /// Of all applications on this host: held by who chooses an address.
     pub addresses: Arc<Mutex<()>>,
+    /// What stands in for names in its route files.
+    pub stand_ins: StandIns,
     /// Held while this agent runs; compose children hold copies.
     pub lock: Lock,
 }
@@ -60,7 +63,7 @@ impl Site {
     /// The service's file in Traefik's folder.
     #[must_use]
     pub fn route_file(&self, service: &ServiceName) -> Option<RouteFile> {
-        self.traefik.as_ref().map(|traefik| RouteFile::new(&traefik.config.dir, &self.app, service))
+        self.traefik.as_ref().map(|traefik| RouteFile::new(&traefik.config.dir, &self.app, service, &self.stand_ins))
     }
 
     /// The local name that keeps a release's image on the host.

@@ -13,9 +13,10 @@ use super::config::ServiceConfig;
 use super::facts::traefik_labels;
 use super::proxy::traefik::apply::{Wanted, apply, servers_in};
 use super::proxy::traefik::file::RouteFile;
+use super::proxy::traefik::patience::PATIENCE_PREFIX;
 use super::store::{CompiledRoute, ServiceState};
 use super::swap::{address, probe_once};
-use crate::clients::docker::{Container, DockerError};
+use crate::clients::docker::{Container, ContainerEvent, DockerError};
 use crate::domain::ServiceName;
 
 /// Time between two looks while a container is not healthy yet.
@@ -55,15 +56,28 @@ pub async fn watch(app: Arc<App>) {
                 Next::Soon => SOON,
                 Next::Again => AGAIN,
             };
+            let ours = |event: &ContainerEvent| {
+                event.project.as_deref() == Some(app.site.compose.project())
+                    || routed.values().any(|ids| ids.contains(&event.id))
+            };
+            let changed = async {
+                loop {
+                    match events.next().await {
+                        Some(Ok(event)) if ours(&event) => return Ok(()),
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return Err(Some(error)),
+                        None => return Err(None),
+                    }
+                }
+            };
             tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) if event.project.as_deref() != Some(app.site.compose.project()) => continue,
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => {
+                changed = changed => match changed {
+                    Ok(()) => {}
+                    Err(Some(error)) => {
                         tracing::warn!(app = %app.site.app, %error, "the engine's events ended; asking again");
                         break;
                     }
-                    None => break,
+                    Err(None) => break,
                 },
                 () = app.ended.notified() => {}
                 () = tokio::time::sleep(wait) => {}
@@ -101,7 +115,8 @@ async fn look_at(
     routed: &mut BTreeSet<String>,
 ) -> Result<Next, String> {
     let (Some(route), Some(file)) = (&state.route, app.site.route_file(service)) else { return Ok(Next::Rest) };
-    let listed = file.read().map_err(|error| error.to_string())?.map(|text| servers_in(&text)).unwrap_or_default();
+    let text = file.read().map_err(|error| error.to_string())?.unwrap_or_default();
+    let listed = servers_in(&text);
     let all = app.site.engine.service_containers(app.site.compose.project(), service.as_str()).await;
     let mut running: Vec<Container> = all
         .map_err(|error: DockerError| error.to_string())?
@@ -124,8 +139,10 @@ async fn look_at(
     let mut wanted = BTreeSet::new();
     routed.retain(|id| running.iter().any(|container| container.id == *id));
     for container in &running {
-        // An agent of another version may have called it by its name.
-        let named = listed.contains(&container.server()) || listed.contains(&container.name);
+        // An agent of another version may have called it by its name, and one that died by the address that stood in for it.
+        let named = listed.contains(&container.server())
+            || listed.contains(&container.name)
+            || container.addresses().iter().any(|address| listed.contains(&address.to_string()));
         let known = routed.contains(&container.id) && named;
         if known || healthy(app, config, route, container).await {
             wanted.insert(container.server());
@@ -134,7 +151,8 @@ async fn look_at(
             next = Next::Soon;
         }
     }
-    if wanted != listed {
+    // Patience is for a first deployment; one whose way back was not written has left it.
+    if wanted != listed || (text.contains(PATIENCE_PREFIX) && !wanted.is_empty()) {
         tracing::warn!(app = %app.site.app, %service, ?listed, ?wanted, "containers changed outside of a deployment; the route follows");
         put(app, &file, route, &wanted).await?;
     }

@@ -1,9 +1,12 @@
 //! Where the network sets addresses aside, each new container has one for its whole life, and the route needs no name.
 
-use kit::bed::{BedOptions, EngineOptions};
+use std::fs;
+use std::time::Duration;
+
+use kit::bed::{BedOptions, EngineOptions, request};
 use serde_json::Value;
 
-use crate::stage::{Setting, Stage};
+use crate::stage::{HOST, Setting, Stage};
 
 fn spare(engine: Option<EngineOptions>) -> Setting {
     Setting { bed: BedOptions { spare_addresses: true, engine, ..Setting::default().bed }, ..Setting::default() }
@@ -51,6 +54,14 @@ fn a_container_has_its_address_for_life() {
     let state = stage.state();
     assert_eq!(state["drift"].as_array().map(Vec::len), Some(0), "{state}");
 
+    // Somebody who takes it away by hand gets a route to the name, at once.
+    for word in ["disconnect", "connect"] {
+        stage.bed.machine.docker(&["network", word, stage.bed.name(), &before[0]]).expect("an engine that obeys");
+    }
+    let name = stage.containers("web")[0].name.clone();
+    stage.wait_within(Duration::from_secs(15), "the route to follow", || servers(&stage) == [name.clone()]);
+    stage.wait("the container to serve again", || stage.serves("v2"));
+
     assert_ne!(swap(&stage, "v3"), first);
     stage.run(&["rollback", "production"]).expect(0);
     stage.assert_serves("v2");
@@ -67,6 +78,44 @@ fn a_recreated_container_is_routed_by_its_name() {
     });
     stage.wait("it to serve", || stage.serves("v2"));
     swap(&stage, "v3");
+}
+
+/// A name needs the engine to resolve it. While that is away, the address that it had stands in for it.
+#[test]
+fn where_an_engine_that_resolves_names_is_away_addresses_stand_in() {
+    let engine = EngineOptions { live_restore: true, ..EngineOptions::default() };
+    let bed = BedOptions { engine: Some(engine), ..Setting::default().bed };
+    let mut stage = Stage::set(Setting { bed, ..Setting::default() });
+    stage.deploy(&stage.version("v2")).expect(0);
+    stage.wait("the old container to be gone", || stage.ids("web").len() == 1);
+    let name = stage.containers("web")[0].name.clone();
+    let address = place(&stage)["IPAddress"].as_str().expect("an address").to_owned();
+    let route = stage.bed.proxy.folder().join(format!("deploy-agent-{}-web.yml", stage.bed.name()));
+    let leads_to = |server: &str| {
+        let text = fs::read_to_string(&route).unwrap_or_default();
+        text.matches("\"url\"").count() == 1 && text.contains(&format!("//{server}:8080\""))
+    };
+    // The engine's port forwarder dies with it.
+    let door = stage.bed.proxy.web_for_load().expect("Traefik runs");
+    let serves = || request(door, "GET", HOST, "/", &[]).is_ok_and(|answer| answer.status == 200);
+    assert!(leads_to(&name) && serves());
+
+    stage.bed.engine().expect("an engine of its own").kill9();
+    stage.wait("the address to stand in", || leads_to(&address) && serves());
+    // Longer than any connection lives that was made by the name.
+    stage.holds(Duration::from_secs(2), "service", || leads_to(&address) && serves());
+    stage.bed.engine().expect("an engine of its own").start().expect("starts");
+    stage.wait("the name to lead there again", || leads_to(&name) && servers(&stage) == [name.clone()]);
+    stage.holds(Duration::from_secs(2), "service", serves);
+
+    // A proxy that was started again is found again; and what an agent leaves that dies meanwhile is not for ever.
+    stage.bed.proxy.restart().expect("restarts");
+    stage.bed.engine().expect("an engine of its own").kill9();
+    stage.wait("the address to stand in", || leads_to(&address));
+    stage.bed.agent().expect("an agent").kill9();
+    stage.bed.engine().expect("an engine of its own").start().expect("starts");
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts");
+    stage.wait("the name to lead there again", || leads_to(&name) && serves());
 }
 
 /// `agent doctor` says where users depend on the engine although their containers do not.
@@ -90,5 +139,5 @@ fn doctor_tells_of_names_where_containers_outlive_the_engine() {
     drop(stage);
     let bed = BedOptions { engine: Some(engine), ..Setting::default().bed };
     let names = said(&Stage::set(Setting { bed, ..Setting::default() }));
-    assert!(names.starts_with("-  ") && names.contains("the README"), "{names}");
+    assert!(names.starts_with("-  ") && names.contains("The README"), "{names}");
 }

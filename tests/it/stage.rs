@@ -204,7 +204,7 @@ impl Stage {
     #[track_caller]
     pub(crate) fn wait_within(&self, limit: Duration, what: &str, condition: impl FnMut() -> bool) {
         if let Err(error) = wait_for(what, limit, condition) {
-            panic!("{error}\n{:?}\n{}", self.containers("web"), self.agent_log());
+            panic!("{error}\n{:?}\n{}", self.bed.containers_of("web"), self.agent_log());
         }
     }
 

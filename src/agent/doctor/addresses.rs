@@ -27,7 +27,7 @@ pub(super) async fn look(found: &mut Findings, engine: &Engine, traefik: &Contai
     if spare.is_empty() {
         found.without(
             what,
-            "containers outlive the engine here (live-restore), but while it is away Docker resolves no names, and new connections to them fail: the README, below \"Traefik\", makes a network in which new versions get an address that stays theirs",
+            "containers outlive the engine here (live-restore), but Docker resolves no names while it is away: new connections fail until the agent has led the routes to addresses. The README, below \"Traefik\", makes a network in which new versions get an address that stays theirs",
         );
         return;
     }
@@ -49,6 +49,6 @@ pub(super) async fn look(found: &mut Findings, engine: &Engine, traefik: &Contai
         found.good(what, "every container has one; users are served while the engine is away");
     } else {
         let names = named.join(", ");
-        found.without(what, format!("{names}: reached by name, which nobody resolves while the engine is away. A deployment of a service with a route gives its containers one, in a network that sets some aside, unless the compose file asks for another"));
+        found.without(what, format!("{names}: reached by name. When the engine goes away, new connections to them fail until the agent has led the route to their addresses. A deployment of a service with a route gives its containers one, in a network that sets some aside, unless the compose file asks for another"));
     }
 }

@@ -116,7 +116,7 @@ impl Answer {
                 Reason::AgentUnreachable,
                 format!("the proxy at `{url}` answers {status}: it does not reach the agent"),
             )
-            .hint("on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`"),
+            .hint("what is deployed serves without it; on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`"),
             _ => unexpected(
                 format!("`{url}` answers {status}, and not as an agent does"),
                 "check that nothing between here and the agent answers in its place, for example a login page or a firewall",
@@ -169,7 +169,7 @@ pub(super) fn unreachable(url: &AgentUrl, error: reqwest::Error) -> Failure {
     } else if error.is_connect() {
         (
             "nothing accepts the connection",
-            "on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`",
+            "what is deployed serves without it; on the host, look at `systemctl status deploy-agent` and run `deploy-action agent doctor`",
         )
     } else {
         ("the connection broke", "on the host, look at `systemctl status deploy-agent`; the agent may be restarting")

@@ -43,11 +43,11 @@ pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// A change of a container that someone made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerEvent {
-    /// Docker's word: `start`, `die`, `destroy`, `health_status: healthy` …
+    /// Docker's word: `start`, `die`, `destroy`, `health_status: healthy` …; `connect` and `disconnect` of a network.
     pub action: String,
     /// Container id.
     pub id: String,
-    /// Compose project, where it has one.
+    /// Compose project, where it has one; a network's event tells none.
     pub project: Option<String>,
     /// Compose service, where it has one.
     pub service: Option<String>,
@@ -104,7 +104,16 @@ impl Engine {
         Ok(self.bounded(self.docker.info()).await?.docker_root_dir.unwrap_or_default())
     }
 
-    /// True where its containers go on running while it is away.
+    /// True where somebody accepts connections at its address: it is there, or about to be. One that is not a socket of this
+    /// machine counts as there.
+    pub async fn listens(&self) -> bool {
+        match self.host.strip_prefix("unix://") {
+            Some(path) => tokio::net::UnixStream::connect(path).await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// True where its containers go on running when it is started again.
     ///
     /// # Errors
     /// [`DockerError`] as for every call.
@@ -238,7 +247,7 @@ impl Engine {
 
     /// Container events from a time on (seconds since 1970). Ends with an error when the engine goes away.
     pub fn events(&self, since: i64) -> impl Stream<Item = Result<ContainerEvent, DockerError>> + use<> {
-        let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned()])]);
+        let filters = HashMap::from([("type".to_owned(), vec!["container".to_owned(), "network".to_owned()])]);
         let host = self.host.clone();
         self.docker.events(Some(EventsOptionsBuilder::new().since(&since.to_string()).filters(&filters).build())).map(
             move |event| {
@@ -247,7 +256,8 @@ impl Engine {
                 let attributes = actor.attributes.unwrap_or_default();
                 Ok(ContainerEvent {
                     action: event.action.unwrap_or_default(),
-                    id: actor.id.unwrap_or_default(),
+                    // A network's event names the container among its attributes.
+                    id: attributes.get("container").cloned().or(actor.id).unwrap_or_default(),
                     project: attributes.get("com.docker.compose.project").cloned(),
                     service: attributes.get("com.docker.compose.service").cloned(),
                 })

@@ -202,14 +202,21 @@ pub(super) fn every_damage() -> Vec<Case> {
 
 /// Every phase of a swap, each in a kind of swap that has it.
 pub(super) fn each_phase(kill: fn(Phase) -> Kill) -> Vec<Case> {
-    use Phase::{Adopt, Back, BeforeDeploy, Create, Gate, Prove, Pull, Rehearse, Start, Switch, Verify};
+    use Phase::{Adopt, Back, BeforeDeploy, Create, Gate, Prove, Pull, Rehearse, Retire, Start, Switch, Verify};
     let kind = |phase| match phase {
         Adopt => Kind::First,
         Back => Kind::Broken,
         _ => Kind::Later,
     };
-    let phases = [Adopt, Pull, BeforeDeploy, Create, Start, Gate, Rehearse, Switch, Prove, Verify, Back];
+    let phases = [Adopt, Pull, BeforeDeploy, Create, Start, Gate, Rehearse, Switch, Prove, Verify, Retire, Back];
     phases.into_iter().map(|phase| Case { kind: kind(phase), kill: kill(phase) }).collect()
+}
+
+/// The phases of a first swap in which the version that plain compose made serves, but for those of [`each_phase`].
+pub(super) fn first_until_switched(kill: fn(Phase) -> Kill) -> Vec<Case> {
+    use Phase::{Create, Gate, Pull, Rehearse, Start, Switch};
+    let phases = [Pull, Create, Start, Gate, Rehearse, Switch];
+    phases.into_iter().map(|phase| Case { kind: Kind::First, kill: kill(phase) }).collect()
 }
 
 /// `count` moments spread evenly over a swap, each moved within its share of it, in these kinds in turn.

@@ -10,7 +10,7 @@ use deploy_action::agent::store::Point;
 use deploy_action::agent_api::History;
 use deploy_action::event::{Outcome, Phase};
 use kit::bed::{AppImage, BedOptions, request, wait_for};
-use kit::load::{Load, LoadConfig, Running};
+use kit::load::{Load, LoadConfig, Report, Running};
 use serde_json::Value;
 
 use super::case::{Case, Kill, Kind};
@@ -22,8 +22,6 @@ use crate::stage::{HOST, Setting, Stage};
 pub(super) const CONVERGES: Duration = Duration::from_secs(60);
 /// How long that must stay so.
 const STAYS: Duration = Duration::from_secs(10);
-/// How long an engine that answers may take until it resolves names, and requests that failed before until they end.
-const RESOLVES: Duration = Duration::from_secs(3);
 /// Requests per second while the agent dies.
 const RATE: u32 = 50;
 /// Versions that nothing is wrong with.
@@ -110,27 +108,27 @@ impl Ground {
         self.restart(case.kind, &env)?;
         let before = self.history()?.entries.len();
         let streams = self.streams();
-        let load = if self.unbroken { Some(self.load()?) } else { None };
+        let engine = matches!(case.kill, Kill::Engine(_));
+        let mut load = if self.unbroken || engine { Some(self.load()?) } else { None };
         let mut client = self.ask(&wish, case.kind)?;
         if let Some(after) = after {
             let accepted = client.until(CONVERGES, |line| line["kind"] == "accepted");
             let accepted = accepted.ok_or_else(|| format!("not accepted: {}", client.said()))?;
             std::thread::sleep((accepted + after).saturating_duration_since(Instant::now()));
         }
-        let (died, began) = self.die(case, &streams).map_err(|why| format!("{why}\n{}", client.said()))?;
+        let began = self.die(case, &streams, &mut load).map_err(|why| format!("{why}\n{}", client.said()))?;
         let end = client.end(CONVERGES).map_err(|error| format!("{error}: {}", client.said()))?;
-        let told = self.judge(case, &wish, before, end, load, (died, began));
+        let told = self.judge(case, &wish, before, end, load, began);
         told.map_err(|error| format!("{error}\nthe command: exit {end}\n{}", client.said()))
     }
 
-    /// Lets die what the case names, and starts it again. Gives the moment of its death, and the one from which everything
+    /// Lets die what the case names, and starts it again. Gives the moment from which everything
     /// has to come right.
-    fn die(&mut self, case: Case, streams: &BTreeSet<PathBuf>) -> Result<(Instant, Instant), String> {
+    fn die(&mut self, case: Case, streams: &BTreeSet<PathBuf>, load: &mut Option<Running>) -> Result<Instant, String> {
         if let Some(phase) = case.kill.phase() {
             self.until(phase, streams)?;
         }
         let bed = &mut self.stage.bed;
-        let died = Instant::now();
         match case.kill {
             Kill::At(_) => self.died(case)?,
             Kill::Damaged(_, line) => {
@@ -152,8 +150,14 @@ impl Ground {
                 bed.engine().map_err(told)?.kill9();
                 // The time that its service manager takes: the agent meets an engine that is away.
                 std::thread::sleep(Duration::from_secs(1));
+                // Until now they outlived it.
+                if !self.unbroken
+                    && let Some(load) = load.take()
+                {
+                    all_answered(load)?;
+                }
                 bed.engine().map_err(told)?.start().map_err(told)?;
-                return Ok((died, Instant::now()));
+                return Ok(Instant::now());
             }
             Kill::Host(_) => {
                 bed.agent().map_err(told)?.kill9();
@@ -163,7 +167,7 @@ impl Ground {
         }
         let began = Instant::now();
         self.stage.bed.agent().map_err(told)?.start(&[]).map_err(told)?;
-        Ok((died, began))
+        Ok(began)
     }
 
     /// The event streams that the agent keeps.
@@ -175,7 +179,11 @@ impl Ground {
 
     /// Waits until the deployment whose stream is not among these begins a phase. Its file tells sooner than any answer.
     fn until(&self, phase: Phase, known: &BTreeSet<PathBuf>) -> Result<(), String> {
-        let word = format!("\"phase_started\",\"phase\":\"{}\"", phase.as_str());
+        // The old containers are seen out once the end was told.
+        let word = match phase {
+            Phase::Retire => "\"finished\"".to_owned(),
+            _ => format!("\"phase_started\",\"phase\":\"{}\"", phase.as_str()),
+        };
         let end = Instant::now() + CONVERGES;
         while Instant::now() < end {
             let text = self.streams().difference(known).next().and_then(|path| fs::read_to_string(path).ok());
@@ -222,7 +230,7 @@ impl Ground {
         before: usize,
         end: i32,
         load: Option<Running>,
-        (died, began): (Instant, Instant),
+        began: Instant,
     ) -> Result<Told, String> {
         let done = || fs::metadata(self.journal()).is_ok_and(|meta| meta.len() == 0);
         let settled = || done() && stored(&self.stage.bed).is_ok_and(|state| state.retiring.is_empty()) && self.alone();
@@ -281,17 +289,7 @@ impl Ground {
             return Err("a plain `docker compose up -d` recreates containers".to_owned());
         }
         let outcome = outcome.map_or("not accepted", |entry| entry.outcome.as_str());
-        let start = Instant::now() - load.elapsed();
-        let report = load.stop();
-        report.check_books()?;
-        // While the engine is away nobody resolves the names of its containers, and one that compose itself made has no
-        // address that stays its own: of a first swap the old one.
-        let named = matches!(case.kill, Kill::Engine(_)) && case.kind == Kind::First;
-        let away = named.then(|| died - start..began + RESOLVES - start);
-        let excused = |at_ms: u64| away.as_ref().is_some_and(|away| away.contains(&Duration::from_millis(at_ms + 100)));
-        if report.timeline.iter().any(|bucket| bucket.failed > 0 && !excused(bucket.at_ms)) {
-            return Err(format!("requests failed: {:?} {:?}", report.failures, report.samples));
-        }
+        let report = all_answered(load)?;
         Ok(Told { outcome, converged_ms, requests: report.sent, failed_requests: report.failed })
     }
 
@@ -435,6 +433,15 @@ impl Ground {
         let flows = running.wait_until_ok(u64::from(RATE) / 2, CONVERGES);
         if flows { Ok(running) } else { Err("the load does not begin".to_owned()) }
     }
+}
+
+fn all_answered(load: Running) -> Result<Report, String> {
+    let report = load.stop();
+    report.check_books()?;
+    if report.failed > 0 {
+        return Err(format!("requests failed: {:?} {:?}", report.failures, report.samples));
+    }
+    Ok(report)
 }
 
 /// The exit code of a command whose agent did not answer while the deployment was being handed over.

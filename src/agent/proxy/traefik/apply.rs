@@ -51,7 +51,7 @@ pub async fn apply(
         file.write(after.as_deref()).map_err(|error| format!("{path} cannot be written: {error}"))?;
     }
     let confirmed = match wanted {
-        Some(wanted) => confirm(api, wanted).await,
+        Some(wanted) => confirm(api, file, wanted).await,
         None => confirm_gone(api, gone).await,
     };
     if let Err(why) = confirmed {
@@ -72,7 +72,7 @@ pub async fn insist(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(
     if file.read().ok().flatten().as_ref() != Some(&text) {
         file.write(Some(&text)).map_err(|error| format!("{} cannot be written: {error}", file.path().display()))?;
     }
-    confirm(api, wanted).await
+    confirm(api, file, wanted).await
 }
 
 /// Removes the file, confirmed or not.
@@ -93,11 +93,11 @@ pub async fn lead(api: &Api, file: &RouteFile, servers: &[String]) -> Result<(),
     let text = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?.unwrap_or_default();
     let led = led_to(&text, servers).ok_or_else(|| format!("{path} is not as the agent writes it"))?;
     file.write(Some(&led)).map_err(|error| format!("{path} cannot be written: {error}"))?;
-    let (expected, until) = (servers.iter().cloned().collect(), Instant::now() + CONFIRM);
+    let until = Instant::now() + CONFIRM;
     for name in services_in(&led).keys() {
         loop {
             match api.service(&format!("{name}@file")).await {
-                Ok(Some(seen)) if hosts(&seen) == expected => break,
+                Ok(Some(seen)) if hosts(&seen) == servers.iter().map(|server| file.calls(server)).collect() => break,
                 _ if Instant::now() >= until => return Err(format!("Traefik did not take {path} over")),
                 _ => tokio::time::sleep(LOOK).await,
             }
@@ -161,10 +161,10 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Waits until Traefik shows exactly this route.
-async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
+async fn confirm(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<(), String> {
     let until = Instant::now() + CONFIRM;
     loop {
-        let why = match differs(api, wanted).await {
+        let why = match differs(api, file, wanted).await {
             Ok(None) => return Ok(()),
             Ok(Some(why)) => why,
             Err(error) => format!("Traefik's API does not answer: {error}"),
@@ -176,7 +176,7 @@ async fn confirm(api: &Api, wanted: Wanted<'_>) -> Result<(), String> {
     }
 }
 
-async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super::http::HttpError> {
+async fn differs(api: &Api, file: &RouteFile, wanted: Wanted<'_>) -> Result<Option<String>, super::http::HttpError> {
     let mut routers: Vec<(String, u64)> =
         wanted.route.routers.iter().map(|(name, router)| (name.clone(), priority(router) + 1)).collect();
     if let Some(proof) = wanted.proof {
@@ -208,7 +208,7 @@ async fn differs(api: &Api, wanted: Wanted<'_>) -> Result<Option<String>, super:
         services.extend(rehearsed.map(|(name, service)| (proof.service(name), service, proof.next.as_slice())));
     }
     for (name, service, servers) in services {
-        let url = |server: &String| format!("{}://{server}:{}", service.scheme, service.port);
+        let url = |server: &String| format!("{}://{}:{}", service.scheme, file.calls(server), service.port);
         let expected: BTreeSet<String> = servers.iter().map(url).collect();
         let Some(seen) = api.service(&format!("{name}@file")).await? else {
             return Ok(Some(format!("service `{name}@file` is not there")));

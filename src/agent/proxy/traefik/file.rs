@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{text, texts};
 use super::compile::priority;
+use super::stand_in::{StandIns, with_addresses, with_names};
 use crate::agent::store::{CompiledRoute, RouteService, remove_file, write_atomic};
 use crate::domain::{AppName, ServiceName};
 
@@ -164,17 +165,18 @@ pub struct RouteFile {
     path: PathBuf,
     staging: PathBuf,
     transport: String,
+    stand_ins: StandIns,
 }
 
 impl RouteFile {
-    /// Where the file of `service` is.
+    /// Where the file of `service` is, and what stands in for names there.
     #[must_use]
-    pub fn new(dir: &Path, app: &AppName, service: &ServiceName) -> Self {
+    pub fn new(dir: &Path, app: &AppName, service: &ServiceName, stand_ins: &StandIns) -> Self {
         let transport = format!("deploy-agent-{app}-{service}");
         let name = format!("{transport}.yml");
         // Sub-folders are not watched and `.tmp` is not loaded: one event per change, at the rename.
         let staging = dir.join(".deploy-agent").join(format!("{name}.tmp"));
-        Self { path: dir.join(name), staging, transport }
+        Self { path: dir.join(name), staging, transport, stand_ins: stand_ins.clone() }
     }
 
     /// Its path.
@@ -189,11 +191,23 @@ impl RouteFile {
         &self.transport
     }
 
-    /// What it says now; `None` where it is absent.
+    /// What it says now, by names; `None` where it is absent.
     ///
     /// # Errors
     /// What reading says.
     pub fn read(&self) -> io::Result<Option<String>> {
+        let standing = self.stand_ins.hold();
+        Ok(self.on_disk()?.map(|text| with_names(&text, &standing)))
+    }
+
+    /// What the file calls `server` now.
+    #[must_use]
+    pub fn calls(&self, server: &str) -> String {
+        self.stand_ins.of(server)
+    }
+
+    /// As Traefik reads it.
+    pub(super) fn on_disk(&self) -> io::Result<Option<String>> {
         match fs::read_to_string(&self.path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -209,11 +223,17 @@ impl RouteFile {
         remove_file(&self.staging)
     }
 
-    /// Replaces it by rename, or removes it.
+    /// Replaces it by rename, or removes it. `text` speaks of names.
     ///
     /// # Errors
     /// What writing says; the file is then as before.
     pub fn write(&self, text: Option<&str>) -> io::Result<()> {
+        let standing = self.stand_ins.hold();
+        self.put(text.map(|text| with_addresses(text, &standing)).as_deref())
+    }
+
+    /// Puts this text there as it is.
+    pub(super) fn put(&self, text: Option<&str>) -> io::Result<()> {
         let Some(text) = text else { return remove_file(&self.path) };
         if let Some(folder) = self.staging.parent() {
             fs::create_dir_all(folder)?;
@@ -288,7 +308,12 @@ mod tests {
     #[test]
     fn what_a_crash_left_of_a_file_goes_and_the_file_stays() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = RouteFile::new(folder.path(), &"shop".parse().expect("a name"), &"web".parse().expect("a name"));
+        let file = RouteFile::new(
+            folder.path(),
+            &"shop".parse().expect("a name"),
+            &"web".parse().expect("a name"),
+            &StandIns::default(),
+        );
         file.write(Some("x")).expect("writes");
         fs::write(&file.staging, "half").expect("writes");
         file.forget_half().expect("removes");
