@@ -22,8 +22,10 @@ use crate::clients::docker::{Container, ContainerEvent, DockerError};
 const LOOK: Duration = Duration::from_millis(20);
 /// Time between two looks although nothing happened: the engine's own settings may have changed.
 const REST: Duration = Duration::from_secs(30);
-/// How long an engine that is back may take until it resolves names. Meanwhile the routes follow the addresses.
-const RESOLVES: Duration = Duration::from_secs(3);
+/// How long addresses go on standing in once the engine answers, and follow the containers: a question after a name that it
+/// did not live to answer is given up after 5 s by default, and until then everybody who asks the same waits with it
+/// (resolv.conf(5); Go's resolver asks once for all).
+const RESOLVES: Duration = Duration::from_secs(12);
 /// Longest wait for the answers of one look.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -101,6 +103,7 @@ impl Bridge {
     async fn until_it_listens(&mut self) {
         while self.stands && !self.reached.live_restore {
             if self.app.site.engine.listens().await {
+                self.reached.by_name.clear();
                 self.stand_in(false);
             } else {
                 self.stand_in(true);
@@ -180,17 +183,15 @@ impl Bridge {
         }
     }
 
-    /// Lets the addresses stand in for the names, or no longer.
-    fn stand_in(&mut self, stands: bool) {
+    /// Tells where containers are; with `away` the addresses of all of them stand in for their names.
+    fn stand_in(&mut self, away: bool) {
         let (site, by_name) = (&self.app.site, &self.reached.by_name);
-        if stands != self.stands && !by_name.is_empty() {
-            let led = if stands { "addresses, because the engine is away" } else { "names again" };
+        if away != self.stands {
+            let led = if away { "addresses, because the engine is away" } else { "names again" };
             tracing::warn!(app = %site.app, reached = ?by_name.values(), "the routes lead to {led}");
         }
-        self.stands = stands;
-        let addresses = if stands { by_name.values().cloned().collect() } else { BTreeMap::new() };
-        let files: Vec<_> = site.config.services.keys().filter_map(|service| site.route_file(service)).collect();
-        match site.stand_ins.set(&files, addresses) {
+        self.stands = away;
+        match site.stand_ins.know(&site.route_files(), by_name.values().cloned().collect(), away) {
             Ok(()) => self.untold = true,
             Err(error) if self.untold => {
                 tracing::error!(app = %site.app, %error, "a route could not be led past the engine; tried again");

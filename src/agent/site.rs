@@ -66,6 +66,12 @@ impl Site {
         self.traefik.as_ref().map(|traefik| RouteFile::new(&traefik.config.dir, &self.app, service, &self.stand_ins))
     }
 
+    /// The files of all its services.
+    #[must_use]
+    pub fn route_files(&self) -> Vec<RouteFile> {
+        self.config.services.keys().filter_map(|service| self.route_file(service)).collect()
+    }
+
     /// The local name that keeps a release's image on the host.
     #[must_use]
     pub fn retained(&self, service: &ServiceName, release: u64) -> (String, String) {

@@ -13,7 +13,6 @@ use super::config::ServiceConfig;
 use super::facts::traefik_labels;
 use super::proxy::traefik::apply::{Wanted, apply, servers_in};
 use super::proxy::traefik::file::RouteFile;
-use super::proxy::traefik::patience::PATIENCE_PREFIX;
 use super::store::{CompiledRoute, ServiceState};
 use super::swap::{address, probe_once};
 use crate::clients::docker::{Container, ContainerEvent, DockerError};
@@ -115,8 +114,7 @@ async fn look_at(
     routed: &mut BTreeSet<String>,
 ) -> Result<Next, String> {
     let (Some(route), Some(file)) = (&state.route, app.site.route_file(service)) else { return Ok(Next::Rest) };
-    let text = file.read().map_err(|error| error.to_string())?.unwrap_or_default();
-    let listed = servers_in(&text);
+    let listed = file.read().map_err(|error| error.to_string())?.map(|text| servers_in(&text)).unwrap_or_default();
     let all = app.site.engine.service_containers(app.site.compose.project(), service.as_str()).await;
     let mut running: Vec<Container> = all
         .map_err(|error: DockerError| error.to_string())?
@@ -151,8 +149,7 @@ async fn look_at(
             next = Next::Soon;
         }
     }
-    // Patience is for a first deployment; one whose way back was not written has left it.
-    if wanted != listed || (text.contains(PATIENCE_PREFIX) && !wanted.is_empty()) {
+    if wanted != listed {
         tracing::warn!(app = %app.site.app, %service, ?listed, ?wanted, "containers changed outside of a deployment; the route follows");
         put(app, &file, route, &wanted).await?;
     }

@@ -248,6 +248,7 @@ impl App {
             drain_until: None,
             // Taken here where they are free, so that after a start nobody comes in between.
             routes: Routes::of(&self.routes, self.routes.clone().try_lock_owned().ok()),
+            pinned: None,
         };
         let app = self.clone();
         self.tasks.spawn(async move {

@@ -5,7 +5,6 @@ use super::{Fault, Swap};
 use crate::agent::facts::may_route;
 use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
-use crate::agent::proxy::traefik::patience::patient;
 use crate::agent::proxy::traefik::prove::certificate_note;
 use crate::agent::store::{CompiledRoute, Record};
 use crate::clients::docker::Container;
@@ -36,6 +35,9 @@ impl Swap {
             };
         };
         let began = self.begin(Phase::Adopt);
+        // As by its labels, until the switch: by the address that it has, whatever becomes of the engine.
+        let names = facts.running().filter(|it| it.kept.is_none()).map(|it| it.name.clone()).collect();
+        self.pinned = Some(self.site.stand_ins.pin(self.site.route_files(), names));
         self.record(Record::Adopting { route: Box::new(route.clone()) })?;
         let adopted = self.cancellable(self.take_over(&route, &serving)).await;
         adopted.map_err(|fault| Fault { reason: adopt_reason(fault.reason), ..fault })?;
@@ -49,9 +51,8 @@ impl Swap {
         let (traefik, file) = traefik;
         let targets = self.targets(route)?;
         let before = self.baselines(&targets, route).await;
-        let patient = &self.until_switched(route);
         let proof = self.fresh_proof(0)?;
-        let wanted = Wanted { route: patient, servers: serving, proof: Some(&proof) };
+        let wanted = Wanted { route, servers: serving, proof: Some(&proof) };
         let failed = |why: String| {
             Fault::new(Reason::AdoptFailed, format!("the route of the running version could not be taken over: {why}"))
                 .hint("`deploy-action agent doctor` on the host compares Traefik's folder, networks and API with agent.yml")
@@ -70,15 +71,6 @@ impl Swap {
         }
         let steady = Wanted { proof: None, ..wanted };
         apply(&traefik.api, &file, Some(steady), route).await.map_err(not_taken)
-    }
-
-    /// The route as it is written until the switch. A version that plain compose made is reached by name. Where the engine
-    /// that resolves it goes away, an address stands in for it a moment later, and requests wait for that.
-    pub(super) fn until_switched(&self, route: &CompiledRoute) -> CompiledRoute {
-        match self.site.route_file(&self.service) {
-            Some(file) if self.state.route.is_none() => patient(file.transport(), route),
-            _ => route.clone(),
-        }
     }
 }
 

@@ -30,6 +30,7 @@ use tokio::time::Instant;
 use super::config::ServiceConfig;
 use super::facts::Facts;
 use super::proxy::traefik::file::Proof;
+use super::proxy::traefik::stand_in::Pinned;
 use super::site::Site;
 use super::store::{Ended, EventLog, Journal, Member, Record, ServiceState};
 use crate::clients::docker::{Container, DockerError, RegistryLogin};
@@ -86,6 +87,8 @@ pub struct Swap {
     pub rehearsal: Option<Rehearsal>,
     /// The application's routes, which nobody else changes meanwhile.
     pub routes: Routes,
+    /// Whose addresses stand in for their names until it ends.
+    pub pinned: Option<Pinned>,
 }
 
 /// A swap that came to its end, with what the state takes from it.
@@ -126,6 +129,7 @@ impl Swap {
             Ok(()) => self.success(),
             Err(ended) => Box::pin(self.back(ended)).await,
         };
+        self.pinned = None;
         if let Err(error) = self.journal.append(&Record::Finished { ended: Box::new(ended.clone()) }) {
             tracing::error!(%error, "the end of the deployment is not journaled; it is found again at the next start");
         }

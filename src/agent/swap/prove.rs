@@ -101,7 +101,7 @@ impl Swap {
         let before = self.baselines(&self.targets(rehearsed)?, route).await;
         let fresh = self.fresh_proof(self.state.next_number())?;
         let proof = Proof { next: self.new_servers(), route: self.job.next.clone().map(Box::new), ..fresh };
-        self.point_at(&self.until_switched(route), &serving, Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
+        self.point_at(route, &serving, Some(&proof)).await.map_err(|why| self.not_taken(&why))?;
         Ok(Rehearsal { proof, before })
     }
 

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::api::{View, text, texts};
-use super::patience::is_patience;
 use super::rule::Rule;
 use crate::agent::store::{CompiledRoute, RouteService};
 use crate::agent_api::Blocker;
@@ -259,8 +258,8 @@ pub fn priority(router: &Value) -> u64 {
     router.get("priority").and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// How the adopted route differs from what it was adopted from; empty when it does not. Name, provider, priority, patience
-/// and servers differ by design.
+/// How the adopted route differs from what it was adopted from; empty when it does not. Name, provider, priority and
+/// servers differ by design.
 #[must_use]
 pub fn differences(view: &View, route: &CompiledRoute) -> Vec<String> {
     let mut found = Vec::new();
@@ -282,7 +281,6 @@ fn comparable(router: &Value, route: &CompiledRoute) -> Value {
     let mut router = router.clone();
     let names: Vec<String> = texts(&router, "middlewares")
         .into_iter()
-        .filter(|name| !is_patience(name))
         .map(|name| {
             let base = name.rsplit_once('@').map(|(base, _)| base.to_owned());
             base.filter(|base| route.middlewares.contains_key(base)).unwrap_or(name)

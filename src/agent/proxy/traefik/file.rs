@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{text, texts};
 use super::compile::priority;
-use super::stand_in::{StandIns, with_addresses, with_names};
+use super::stand_in::StandIns;
 use crate::agent::store::{CompiledRoute, RouteService, remove_file, write_atomic};
 use crate::domain::{AppName, ServiceName};
 
@@ -197,7 +197,7 @@ impl RouteFile {
     /// What reading says.
     pub fn read(&self) -> io::Result<Option<String>> {
         let standing = self.stand_ins.hold();
-        Ok(self.on_disk()?.map(|text| with_names(&text, &standing)))
+        Ok(self.on_disk()?.map(|text| standing.with_names(&text)))
     }
 
     /// What the file calls `server` now.
@@ -229,7 +229,7 @@ impl RouteFile {
     /// What writing says; the file is then as before.
     pub fn write(&self, text: Option<&str>) -> io::Result<()> {
         let standing = self.stand_ins.hold();
-        self.put(text.map(|text| with_addresses(text, &standing)).as_deref())
+        self.put(text.map(|text| standing.with_addresses(text)).as_deref())
     }
 
     /// Puts this text there as it is.

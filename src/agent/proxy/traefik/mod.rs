@@ -9,7 +9,6 @@ pub mod file;
 pub mod http;
 pub mod labels;
 pub mod metrics;
-pub mod patience;
 pub mod prove;
 pub mod rule;
 pub mod stand_in;
