@@ -133,13 +133,16 @@ fn the_example_configuration_is_valid() {
 }
 
 #[test]
-fn the_diagnosis_that_is_shown_is_one_that_a_run_gives() {
+fn what_is_shown_of_runs_is_what_they_say() {
     let readme = read("README.md");
-    let shown = readme.split("Of a crash:\n\n```text\n").nth(1).and_then(|rest| rest.split("```").next());
-    let given = read("tests/it/ecs/snapshots/it__ecs__cloud__crash_137.snap");
-    let lines = shown.expect("the marked block").lines().filter(|line| *line != "…");
-    let other: Vec<&str> = lines.filter(|line| !given.lines().any(|given| given == *line)).collect();
-    assert_eq!(other, Vec::<&str>::new());
+    for (before, run) in [("Of a crash:", "crash_137"), ("A canary by CodeDeploy, in the log:", "canary")] {
+        let shown = readme.split(&format!("{before}\n\n```text\n")).nth(1).and_then(|rest| rest.split("```").next());
+        let given = read(&format!("tests/it/ecs/snapshots/it__ecs__cloud__{run}.snap"));
+        let mut rest = given.lines();
+        let mut lines = shown.expect("the marked block").lines().filter(|line| *line != "…");
+        let other = lines.find(|line| !rest.any(|given| given == *line));
+        assert_eq!(other, None, "in this order, of {run}");
+    }
 }
 
 fn set_up() -> String {

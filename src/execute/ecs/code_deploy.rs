@@ -26,7 +26,7 @@ pub(in crate::execute) async fn run(
     cx: &mut Context<'_>,
 ) -> Result<Finish, Failure> {
     let arn = known(&step.rollout.task_definition, registered)?;
-    let service = as_planned(&step.rollout, aws).await?;
+    let service = as_planned(&step.rollout, aws, &mut cx.events).await?;
     let mut known = diagnose::Known::of(&service);
     let Begun { id, replay, waited } = begin(step, &arn, scaling, aws, cx).await?;
     if waited && let Ok(Some(service)) = aws.service(&step.rollout.cluster, &step.rollout.service).await {

@@ -1,11 +1,34 @@
 //! Credentials that run out, or are late, while something at AWS goes on.
 
 use crate::clients::aws::{Aws, AwsError, Trouble};
+use crate::execute::Emitter;
 use crate::failure::Failure;
 
+/// What is told of it.
+pub(super) const RENEWED: &str = "the AWS credentials ran out and were searched for anew";
 /// Looks in a row without credentials after which a run gives up. With pauses of 5 to 15 s, and as long tries to get some, it
 /// is some minutes: the time for which the last ones would still have been good.
 const WITHOUT: u32 = 10;
+
+/// One call of a step. Where the credentials ran out before it, they are searched for anew and it is made again: a refusal
+/// for them has no effect, also of what must not be sent twice.
+pub(super) async fn asked<T>(
+    aws: &Aws,
+    events: &mut Emitter,
+    call: impl AsyncFn() -> Result<T, AwsError>,
+) -> Result<T, AwsError> {
+    match call().await {
+        Err(error) if error.trouble == Trouble::Expired => {
+            if let Err(failure) = aws.renew().await {
+                events.note(format!("the AWS credentials ran out, and there are no others: {failure}"));
+                return Err(error);
+            }
+            events.note(RENEWED);
+            call().await
+        }
+        answer => answer,
+    }
+}
 
 /// The credentials of a run that looks again and again.
 #[derive(Debug, Default)]

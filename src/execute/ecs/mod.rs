@@ -33,6 +33,7 @@ use crate::plan::Later;
 use crate::plan::ecs::Rollout;
 
 use super::{Context, Emitter, Finish};
+use keys::asked;
 use pace::{Pace, rest};
 
 /// Looks for the revision that serves.
@@ -62,8 +63,9 @@ fn known(
 }
 
 /// The service, if the revision that has the traffic is still the one that was planned for.
-async fn as_planned(rollout: &Rollout, aws: &Aws) -> Result<Service, Failure> {
-    let found = aws.service(&rollout.cluster, &rollout.service).await.map_err(|error| error.to_failure())?;
+async fn as_planned(rollout: &Rollout, aws: &Aws, events: &mut Emitter) -> Result<Service, Failure> {
+    let found = asked(aws, events, async || aws.service(&rollout.cluster, &rollout.service).await).await;
+    let found = found.map_err(|error| error.to_failure())?;
     let service = found.ok_or_else(|| {
         Failure::new(Reason::ChangedUnderneath, format!("the service `{}` is gone", rollout.service)).kind(Kind::Busy)
     })?;
@@ -195,7 +197,8 @@ async fn serving(
 
 /// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well.
 async fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, how: &str) -> Ended {
-    let marking = aws.tag(arn, rollout.mark.tags(Timestamp::now(), &cx.requested_by));
+    let tags = rollout.mark.tags(Timestamp::now(), &cx.requested_by);
+    let marking = asked(aws, &mut cx.events, async || aws.tag(arn, tags.clone()).await);
     let trouble = match timeout(MARKING, marking).await {
         Ok(answer) => answer.err().map(|error| error.to_string()),
         Err(_) => Some(format!("AWS did not answer within {}", show_span(MARKING))),

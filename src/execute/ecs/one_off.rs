@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::keys::{Hope, Keys};
+use super::keys::{Hope, Keys, asked};
 use super::pace::{Pace, rest};
 use super::{diagnose, known};
 use crate::aws_api::ecs::{Container, Task};
@@ -42,10 +42,12 @@ pub(in crate::execute) async fn run(
     Ok(())
 }
 
-async fn start(step: &OneOff, arn: &TaskDefinitionArn, aws: &Aws, cx: &Context<'_>) -> Result<Task, Failure> {
+async fn start(step: &OneOff, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>) -> Result<Task, Failure> {
     // The same run's second try is the same task; another revision is another one.
     let token = &body_hash(format!("{} {}", cx.idempotency_key, arn.as_str()).as_bytes())[..32];
-    let answer = aws.run_task(&step.document(arn, token, STARTED_BY)).await.map_err(|error| refused(&error))?;
+    let document = step.document(arn, token, STARTED_BY);
+    let answer =
+        asked(aws, &mut cx.events, async || aws.run_task(&document).await).await.map_err(|error| refused(&error))?;
     answer.map_err(|why| failed(format!("ECS has no place for the task that runs before the deployment: {why}")))
 }
 

@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::keys::{Hope, Keys};
+use super::keys::{Hope, Keys, RENEWED};
 use super::pace::{Pace, rest};
 use super::{Scaling, as_planned};
 use crate::clients::aws::{Aws, AwsError, NewDeployment, Trouble};
@@ -85,7 +85,7 @@ pub(super) async fn begin(
             None => {
                 if queue.waiting.is_some() {
                     // The other one may have changed what this plan rests on.
-                    as_planned(&step.rollout, aws).await?;
+                    as_planned(&step.rollout, aws, &mut cx.events).await?;
                 }
                 scaling.hold(aws, cx).await?;
                 if let Some(id) = queue.create(&new, cx).await? {
@@ -122,13 +122,13 @@ impl Queue<'_> {
     }
 
     /// Trouble that passes does not end a wait, and credentials that ran out in it are searched for anew, once for each time
-    /// they do. Before anything was waited for it ends the run.
+    /// they do. Before anything was waited for, other trouble ends the run.
     async fn endure(&mut self, error: &AwsError, cx: &mut Context<'_>) -> Result<(), Failure> {
-        if self.waiting.is_none() {
+        if self.waiting.is_none() && error.trouble != Trouble::Expired {
             return Err(self.trouble(error));
         }
         match self.keys.trouble(error, self.aws).await.map_err(|failure| self.trouble(error).because(failure))? {
-            Hope::Renewed => cx.events.note("the AWS credentials ran out and were searched for anew"),
+            Hope::Renewed => cx.events.note(RENEWED),
             Hope::Nothing if !error.passes() => return Err(self.trouble(error)),
             Hope::Nothing | Hope::Late => {}
         }
@@ -170,7 +170,10 @@ impl Queue<'_> {
             cx.events.note(format!("waiting for the end of deployment `{id}`"));
         }
         if self.step.on_active == OnActive::Supersede {
-            let other = self.aws.deployment(id).await.map_err(|error| error.to_failure())?;
+            let other = match self.aws.deployment(id).await {
+                Ok(other) => other,
+                Err(error) => return self.endure(&error, cx).await,
+            };
             if other.terminating && self.ended.as_deref() != Some(id) {
                 self.ended = Some(id.to_owned());
                 let ended = self.aws.end_termination_wait(id).await;
@@ -183,7 +186,10 @@ impl Queue<'_> {
                 match ended {
                     Ok(()) => cx.events.note(format!("deployment `{id}` only kept its old tasks; they go now")),
                     Err(error) if over(&error) => {}
-                    Err(error) => return Err(error.to_failure()),
+                    Err(error) => {
+                        self.ended = None;
+                        return self.endure(&error, cx).await;
+                    }
                 }
             }
         }
@@ -197,6 +203,7 @@ impl Queue<'_> {
             // Somebody else was faster.
             Err(error) if error.is("DeploymentLimitExceededException") => Ok(None),
             Err(error) if error.trouble == Trouble::Throttled => Ok(None),
+            Err(error) if error.trouble == Trouble::Expired => self.endure(&error, cx).await.map(|()| None),
             Err(error) if error.trouble == Trouble::Lost || error.trouble == Trouble::Failing => {
                 cx.events.note(format!("{error}; looking whether the deployment was made"));
                 self.sent = true;

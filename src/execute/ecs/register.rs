@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use super::keys::asked;
 use crate::aws_api::ecs::TaskDefinition;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{Reason, TaskDefinitionArn};
@@ -18,7 +19,7 @@ pub(in crate::execute) async fn run(
     let began = Instant::now();
     cx.events.tell(DeployEvent::PhaseStarted { phase: Phase::Register });
     let registering = async {
-        match aws.register(&step.document).await {
+        match asked(aws, &mut cx.events, async || aws.register(&step.document).await).await {
             // A service that fails may have done what it was asked for.
             Err(lost) if matches!(lost.trouble, Trouble::Lost | Trouble::Failing) => match ours(step, aws).await {
                 Some(found) => Ok(found),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::keys::asked;
 use crate::clients::aws::{Aws, AwsError, Hold, Suspended};
 use crate::domain::{EcsName, show_span};
 use crate::execute::{Context, Emitter};
@@ -55,18 +56,22 @@ impl Scaling {
             return Ok(());
         }
         let refused = |error: AwsError| error.to_failure();
-        let Some(target) = aws.scalable_target(&self.cluster, &self.service).await.map_err(refused)? else {
+        let target = async || aws.scalable_target(&self.cluster, &self.service).await;
+        let Some(target) = asked(aws, &mut cx.events, target).await.map_err(refused)? else {
             cx.events.note("the service has no automatic scaling to hold");
             self.asked = false;
             return Ok(());
         };
         // A run that was killed, or one whose deployment this one follows, left everything standing still.
-        let noted = aws.scaling_hold(&target.arn).await.map_err(refused)?;
+        let noted = async || aws.scaling_hold(&target.arn).await;
+        let noted = asked(aws, &mut cx.events, noted).await.map_err(refused)?;
         let before = noted.map_or(target.suspended, |hold| hold.before);
         let hold = Hold { before, key: cx.idempotency_key.to_string() };
-        aws.note_scaling(&target.arn, Some(&hold)).await.map_err(refused)?;
+        let note = async || aws.note_scaling(&target.arn, Some(&hold)).await;
+        asked(aws, &mut cx.events, note).await.map_err(refused)?;
         self.held = Some(Held { arn: target.arn, hold });
-        aws.suspend_scaling(&self.cluster, &self.service, Suspended::ALL).await.map_err(refused)?;
+        let suspend = async || aws.suspend_scaling(&self.cluster, &self.service, Suspended::ALL).await;
+        asked(aws, &mut cx.events, suspend).await.map_err(refused)?;
         cx.events.note("automatic scaling stands still until the run ends");
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The step "ECS replaces the tasks": the service is told its revision, and followed to the end of that deployment.
 
+use super::keys::asked;
 use super::rolling::Rolling;
 use super::staged::Staged;
 use super::watch::{Deployment, Fault, Followed, Next, follow};
@@ -23,11 +24,13 @@ pub(in crate::execute) async fn run(
     cx: &mut Context<'_>,
 ) -> Result<Finish, Failure> {
     let arn = known(&step.rollout.task_definition, registered)?;
-    let before = as_planned(&step.rollout, aws).await?;
+    let before = as_planned(&step.rollout, aws, &mut cx.events).await?;
     if cx.cancel.is_asked() {
         return Err(Failure::new(Reason::Cancelled, "cancelled before a deployment was begun; nothing was changed"));
     }
-    if let Err(error) = aws.tag(&arn, vec![key_tag(cx.idempotency_key.as_str())]).await {
+    let key = key_tag(cx.idempotency_key.as_str());
+    let tagged = asked(aws, &mut cx.events, async || aws.tag(&arn, vec![key.clone()]).await).await;
+    if let Err(error) = tagged {
         cx.events.note(format!("if this run is killed, its post step does not find what it began: {error}"));
     }
     scaling.hold(aws, cx).await?;
@@ -57,8 +60,8 @@ async fn update(
     cx: &mut Context<'_>,
 ) -> Result<Service, Failure> {
     let rollout = &step.rollout;
-    let call = || aws.update_service(&rollout.cluster, &rollout.service, arn);
-    let answer = match call().await {
+    let call = async || aws.update_service(&rollout.cluster, &rollout.service, arn).await;
+    let answer = match asked(aws, &mut cx.events, call).await {
         Err(error) if matches!(error.trouble, Trouble::Lost | Trouble::Failing) => {
             cx.events.note(format!("{error}; looking whether ECS took it"));
             let found = aws.service(&rollout.cluster, &rollout.service).await;

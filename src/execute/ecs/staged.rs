@@ -1,5 +1,6 @@
 //! A deployment of ECS that shifts traffic: blue/green, linear, canary. One call tells status, stage, weights and reason.
 
+use super::keys::asked;
 use super::pace::{Pace, rest};
 use super::watch::{Deployment, Fault, Next, Phases};
 use crate::aws_api::ecs::{DeploymentConfiguration, Service, ServiceDeployment};
@@ -53,21 +54,22 @@ impl<'a> Staged<'a> {
         &mut self,
         after: &Service,
         ours: &TaskDefinitionArn,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
-        let rollout = &self.step.rollout;
+        let (aws, rollout) = (self.aws, &self.step.rollout);
         let mut pace = Pace::new(rollout.poll);
         let mut named = after.current_service_deployment.clone();
         for _ in 0..LATE {
             if let Some(arn) = named.filter(|arn| self.before.as_ref() != Some(arn))
-                && let Ok(Some(revision)) = deployed_by(self.aws, &arn).await
+                && let Ok(Some(revision)) = asked(aws, &mut cx.events, async || deployed_by(aws, &arn).await).await
                 && revision == *ours
             {
                 self.arn = arn;
                 return Ok(());
             }
             rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
-            let found = self.aws.service(&rollout.cluster, &rollout.service).await;
+            let look = async || aws.service(&rollout.cluster, &rollout.service).await;
+            let found = asked(aws, &mut cx.events, look).await;
             named = found.ok().flatten().and_then(|service| service.current_service_deployment);
         }
         Err(Failure::new(Reason::Unknown, "ECS took the new revision and does not name the deployment that it began")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::keys::{Hope, Keys};
+use super::keys::{Hope, Keys, RENEWED};
 use super::left_running;
 use super::pace::{Pace, rest};
 use crate::clients::aws::{Aws, AwsError};
@@ -205,7 +205,7 @@ impl<D: Deployment> Watch<'_, D> {
         let hope = self.keys.trouble(error, self.aws).await;
         let hope = hope.map_err(|failure| left_running(D::WHO, name, error).because(failure))?;
         if hope == Hope::Renewed {
-            cx.events.note("the AWS credentials ran out and were searched for anew");
+            cx.events.note(RENEWED);
             return Ok(());
         }
         if hope == Hope::Nothing && !error.passes() {

@@ -128,11 +128,7 @@ impl Run {
         let comments = self.github.comments(7);
         let [(author, text)] = comments.as_slice() else { panic!("one comment: {comments:?}") };
         assert_eq!(author, VIEWER);
-        let span = |line: &str| match line.split_once(" | ") {
-            Some((phase, rest)) if phase.starts_with("| ") && rest.ends_with(" s |") => format!("{phase} | <span> |\n"),
-            _ => format!("{line}\n"),
-        };
-        text.lines().map(span).collect()
+        timeless(text)
     }
 
     /// The states of the deployment at GitHub.
@@ -159,6 +155,15 @@ pub(super) fn commented(world: World, more: &str, options: &[&str]) -> (Told, St
 
 fn code_deploy() -> World {
     World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).auto_rollback(true)
+}
+
+/// A comment without times.
+fn timeless(text: &str) -> String {
+    let span = |line: &str| match line.split_once(" | ") {
+        Some((phase, rest)) if phase.starts_with("| ") && rest.ends_with(" s |") => format!("{phase} | <span> |\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(span).collect()
 }
 
 #[test]
@@ -272,6 +277,7 @@ fn a_killed_run_of_ecs_itself_is_closed_by_its_post_step() {
         ("native_approval", "approval …", native().pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), false),
         ("native_shift", " 10 % of the traffic |", native(), true),
         ("native_bake", "bake    …", native(), true),
+        ("native_retire", "retire  …", native(), true),
         ("native_back", "back    …", native().fault(Fault::Crash(1)), false),
         ("rolling_accepted", "accepted as deployment", rolling().tick(0), false),
         ("rolling_begun", "0 of 2 new tasks run", rolling(), false),
@@ -409,6 +415,8 @@ fn two_services_have_a_comment_each() {
         comments.iter().filter(|(_, text)| text.starts_with(&marker)).count()
     };
     assert_eq!((headed("web"), headed("worker"), comments.len()), (1, 1, 2), "{comments:?}");
+    let both: Vec<String> = comments.iter().map(|(_, text)| timeless(text)).collect();
+    insta::assert_snapshot!("two_services_comments", both.join("\n--- the other\n"));
 }
 
 #[test]
@@ -432,6 +440,7 @@ fn a_run_that_is_killed_before_it_began_anything_is_told_as_that() {
         for operation in ["CreateDeployment", "UpdateService"] {
             assert!(run.cloud.aws.exchanges_of(operation).is_empty(), "{name}: {}", post.log());
         }
-        insta::assert_snapshot!(name, run.comment());
+        let transcript = outline(Some(post.code), &post.log());
+        insta::assert_snapshot!(name, format!("{transcript}--- comment\n{}", run.comment()));
     }
 }

@@ -1,5 +1,6 @@
 //! One run after the other against one AWS, and what it leaves behind.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -47,8 +48,8 @@ pub(crate) fn each(scenarios: Vec<Scenario>) {
         let ended = cloud.deploy_unjudged(arguments);
         let false_green = ended.output.code == 0 && !cloud.new_serves();
         if ended.output.code != code || false_green {
-            let serves = cloud.aws.with(|world| world.deployed());
-            wrong.push_str(&format!("--- {name}: expected {code}, {serves} serves\n{}", ended.shown()));
+            let serves = cloud.aws.with(|world| world.serving());
+            wrong.push_str(&format!("--- {name}: expected {code}, {serves:?} serves\n{}", ended.shown()));
             continue;
         }
         // The same once more is no success either, unless the new revision came to serve meanwhile.
@@ -195,12 +196,16 @@ impl Cloud {
         self.run(&[&arguments, more].concat())
     }
 
-    /// Whether the deployed image has all the traffic.
+    /// Whether the deployed image has all the traffic: the service asks for it, and as many tasks of it run as it wants, and
+    /// no others that traffic goes to.
     fn new_serves(&self) -> bool {
         self.aws.with(|world| {
-            let serving = world.deployed();
-            let definition = world.definition(&serving).unwrap_or_default();
-            serving != self.before && definition["containerDefinitions"][0]["image"] == IMAGE
+            let asked_for = world.deployed();
+            let definition = world.definition(&asked_for).unwrap_or_default();
+            asked_for != self.before
+                && definition["containerDefinitions"][0]["image"] == IMAGE
+                && world.serving() == BTreeSet::from([asked_for.clone()])
+                && world.running(&asked_for) as u64 >= world.desired_count()
         })
     }
 }

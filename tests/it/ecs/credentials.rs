@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kit::aws::{Breaker, Fault, Shift, World};
+use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
-use super::{Cloud, Ended, IMAGE};
+use super::before_deploy::BEFORE;
+use super::{Cloud, Ended, IMAGE, outline};
 use crate::hostile::scripted::{Scripted, whole};
 
 fn canary() -> World {
@@ -50,7 +51,10 @@ fn static_ones_that_run_out_leave_the_deployment_running_and_say_so() {
     assert!(ended.output.stderr.contains("was left running"), "{}", ended.shown());
     assert!(ended.output.stderr.contains("aws_credentials"), "{}", ended.shown());
     assert!(cloud.aws.with(|world| world.active()).is_some(), "{}", ended.shown());
-    insta::assert_snapshot!("expired", ended.output.stderr);
+    insta::assert_snapshot!(
+        "expired",
+        outline(Some(ended.output.code), &(ended.output.stdout.clone() + &ended.output.stderr))
+    );
 }
 
 #[test]
@@ -72,6 +76,43 @@ fn ones_that_a_process_gives_are_searched_for_anew() {
     assert_eq!(keys.len(), 2, "{keys:?}");
     let asked = std::fs::read_to_string(cloud.folder().join("asked")).expect("it was asked");
     assert_eq!(asked.lines().count(), 2, "once before the first call, and once anew: each may ask somebody");
+    cloud.assert_no_false_green(true, &ended.shown());
+    insta::assert_snapshot!(
+        "renewed",
+        outline(Some(ended.output.code), &(ended.output.stdout.clone() + &ended.output.stderr))
+    );
+}
+
+/// Whichever call of a step is the first one that they are too old for.
+#[test]
+fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
+    let fargate = || World::fargate("badgery", "web");
+    let scaled = || fargate().scaled(1, 8);
+    for (name, world, more) in [
+        ("CodeDeploy", scaled().code_deploy(Shift::AllAtOnce), "auto_scaling: hold"),
+        ("supersede", canary().active_deployment("TerminationWait"), "on_active: supersede"),
+        ("rolling", scaled().rolling(Breaker::Rollback), "auto_scaling: hold"),
+        ("blue/green", fargate().native(Strategy::BlueGreen), ""),
+    ] {
+        let with_command = |world: World| {
+            let cloud = Cloud::with(world, more);
+            let file = std::fs::read_to_string(cloud.folder().join("deploy.yml")).expect("reads");
+            cloud.file("deploy.yml", &file.replace("    target:", &format!("{BEFORE}    target:")));
+            cloud
+        };
+        let whole = from_a_process(&with_command(world.clone())).expect(0);
+        let begins = whole.said.iter().position(|it| it.operation == "RegisterTaskDefinition").expect("a registration");
+        // Once it is under way it is looked at again and again.
+        for calls in begins..whole.said.len().min(begins + 14) {
+            let cloud = with_command(world.clone().fault(Fault::ExpiresAfterCalls(calls as u64)));
+            let ended = from_a_process(&cloud);
+            let before = &whole.said[calls].operation;
+            assert_eq!(ended.output.code, 0, "{name}, before {before}: {}", ended.shown());
+            cloud.assert_no_false_green(true, &ended.shown());
+            let keys: BTreeSet<_> = ended.said.iter().filter_map(|it| it.access_key.clone()).collect();
+            assert!(keys.len() <= 2, "{name}, before {before}: {keys:?}");
+        }
+    }
 }
 
 /// Deploys with the keys that a program gives.
@@ -127,6 +168,15 @@ fn an_answer_that_is_not_awss_is_told_as_that() {
         let says = format!("status {number}, with an answer that is not one of AWS's");
         assert!(ended.output.stderr.contains(&says), "{}", ended.shown());
     }
+}
+
+/// Silence for longer than an answer may be silent: the call is given up, and made again.
+#[test]
+fn a_service_that_falls_silent_is_asked_again() {
+    let cloud = Cloud::of(canary().fault(Fault::SlowOnce("ecs:DescribeServices", 30_000)));
+    let ended = cloud.run(&["status", "production"]).expect(0);
+    let looks = ended.said.iter().filter(|it| it.operation == "DescribeServices").count();
+    assert_eq!(looks, 2, "{}", ended.shown());
 }
 
 #[test]

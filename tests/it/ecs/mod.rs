@@ -25,4 +25,4 @@ mod scaling;
 mod sso;
 mod variables;
 
-pub(crate) use cloud::{Cloud, EXPIRES, Ended, IMAGE, OTHER_IMAGE, Scenario, each, interrupt};
+pub(crate) use cloud::{Cloud, EXPIRES, Ended, IMAGE, OTHER_IMAGE, Scenario, each, interrupt, outline};

@@ -3,7 +3,7 @@
 use kit::aws::{Breaker, Fault, Request, Service, Strategy, World};
 use serde_json::json;
 
-use super::{Cloud, EXPIRES, IMAGE, Scenario, each};
+use super::{Cloud, EXPIRES, IMAGE, OTHER_IMAGE, Scenario, each};
 
 fn rolling(breaker: Breaker) -> World {
     World::fargate("badgery", "web").rolling(breaker)
@@ -97,6 +97,20 @@ fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
         ("native_stale_reads", canary().fault(Fault::StaleReads), "", 0, &[]),
     ];
     each(scenarios);
+}
+
+/// ECS would let the new deployment take the place of the one that is under way.
+#[test]
+fn where_that_is_asked_for_one_that_is_under_way_is_a_reason_to_stop() {
+    for (name, world) in [("rolling", rolling(Breaker::Rollback)), ("native", native(Strategy::Canary).step(10, 5))] {
+        let cloud = Cloud::with(world.tick(1), "on_active: fail");
+        cloud.when_it_says(&["deploy", "production", "--image", IMAGE], "accepted as deployment", |_| {
+            let ended = cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(13);
+            assert_eq!(ended.writes(), Vec::<String>::new(), "{}", ended.shown());
+            assert!(ended.output.stdout.contains("is under way in the service `web`"), "{}", ended.shown());
+            insta::assert_snapshot!(format!("active_refused_{name}"), ended.shown());
+        });
+    }
 }
 
 /// From the console one may end a deployment without going back: the service goes on asking for the new revision.

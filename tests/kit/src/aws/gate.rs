@@ -68,7 +68,13 @@ pub(crate) fn leave(world: &mut World, request: &Request, answer: Result<Value, 
     if take(world, |fault| matches!(fault, Fault::LostReplyOnce(wanted) if *wanted == action)) {
         return Err(AwsFault::lost_reply());
     }
-    let may_be_stale = matches!(action.as_str(), "ecs:DescribeServices" | "codedeploy:GetDeployment");
+    let may_be_stale = matches!(
+        action.as_str(),
+        "ecs:DescribeServices"
+            | "ecs:DescribeServiceDeployments"
+            | "codedeploy:GetDeployment"
+            | "codedeploy:GetDeploymentTarget"
+    );
     if may_be_stale && world.has(&Fault::StaleReads) {
         let older = world.gate.last.insert(format!("{action} {}", request.input), answer.clone());
         return older.unwrap_or(answer);

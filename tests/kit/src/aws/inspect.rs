@@ -1,9 +1,12 @@
 //! What a test may want to know about a world without asking its API.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::codedeploy::Deployment;
-use super::ecs::Definition;
+use super::ecs::{Definition, Task};
+use super::names;
 use super::world::World;
 
 impl World {
@@ -36,6 +39,22 @@ impl World {
     #[must_use]
     pub fn running(&self, arn: &str) -> usize {
         self.ecs.tasks.iter().filter(|task| task.definition == arn && task.is_running(self.now)).count()
+    }
+
+    /// The task definitions of the service's running tasks that production traffic goes to: not what it asks for, but what
+    /// answers.
+    #[must_use]
+    pub fn serving(&self) -> BTreeSet<String> {
+        let group = format!("service:{}", self.service);
+        let traffic: Vec<&str> =
+            self.balancer.production().iter().filter(|(_, share)| *share > 0).map(|(name, _)| name.as_str()).collect();
+        let gets = |task: &&Task| {
+            let behind = task.target_group.as_ref();
+            behind
+                .is_none_or(|behind| traffic.iter().any(|name| behind == name || *behind == names::target_group(name)))
+        };
+        let tasks = self.ecs.tasks.iter().filter(|task| task.group == group && task.is_running(self.now)).filter(gets);
+        tasks.map(|task| task.definition.clone()).collect()
     }
 
     /// The service's desired count.
