@@ -159,3 +159,41 @@ fn sizes(document: &Value, service: &Service, add: &mut impl FnMut(String, &str)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fits(cpu: u64, memory: u64) -> bool {
+        let document = json!({
+            "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
+            "cpu": cpu.to_string(), "memory": memory.to_string(),
+        });
+        let mut found = Vec::new();
+        sizes(&document, &Service::default(), &mut |what, _| found.push(what));
+        found.is_empty()
+    }
+
+    /// Written out as the developer guide has them.
+    #[test]
+    fn fargate_has_these_sizes_and_no_others() {
+        const GIB: u64 = 1024;
+        let rows: [(u64, Vec<u64>); 7] = [
+            (256, vec![512, GIB, 2 * GIB]),
+            (512, (1..=4).map(|n| n * GIB).collect()),
+            (1024, (2..=8).map(|n| n * GIB).collect()),
+            (2048, (4..=16).map(|n| n * GIB).collect()),
+            (4096, (8..=30).map(|n| n * GIB).collect()),
+            (8192, (4..=15).map(|n| n * 4 * GIB).collect()),
+            (16384, (4..=15).map(|n| n * 8 * GIB).collect()),
+        ];
+        for (cpu, sizes) in &rows {
+            for memory in (256..=128 * GIB).step_by(256) {
+                assert_eq!(fits(*cpu, memory), sizes.contains(&memory), "{cpu} and {memory}");
+            }
+        }
+        assert!(!fits(300, 512) && !fits(32768, 65536));
+    }
+}

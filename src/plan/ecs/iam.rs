@@ -108,10 +108,14 @@ fn definitions() -> Value {
     )
 }
 
+/// The task definition in the repository, where there is one that can be read.
+fn document(observed: &EcsObserved) -> Option<Value> {
+    observed.files.task_definition.as_ref().and_then(|found| serde_json::from_str(found.text()?).ok())
+}
+
 /// The roles that tasks get; without them nothing is passed on.
 fn roles(place: &Place<'_>, observed: &EcsObserved) -> Option<Value> {
-    let file: Option<Value> =
-        observed.files.task_definition.as_ref().and_then(|found| serde_json::from_str(found.text()?).ok());
+    let file = document(observed);
     let definitions = observed.running.as_ref().map(|running| &running.definition).into_iter().chain(&file);
     let of = |definition: &Value| {
         ["executionRoleArn", "taskRoleArn"].map(|role| definition[role].as_str().map(str::to_owned))
@@ -200,7 +204,10 @@ fn scaling(place: &Place<'_>) -> [Value; 2] {
 
 /// For a command that runs as a task of its own.
 fn one_off(place: &Place<'_>, target: &EcsTarget, observed: &EcsObserved) -> Value {
-    let family = observed.running.as_ref().map_or("*", |running| running.arn.family());
+    // The file's, where there is one: its family need not be that of what runs.
+    let running = observed.running.as_ref().map(|running| running.arn.family().to_owned());
+    let named = document(observed).and_then(|document| Some(document["family"].as_str()?.to_owned()));
+    let family = named.or(running).unwrap_or_else(|| "*".to_owned());
     let resources = [
         place.arn("ecs", &format!("task-definition/{family}:*")),
         place.arn("ecs", &format!("task/{}/*", target.cluster)),

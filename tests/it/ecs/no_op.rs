@@ -95,6 +95,20 @@ fn the_least_policy_is_printed_for_each_controller() {
     assert_eq!(condition["token.actions.githubusercontent.com:sub"], "repo:acme@7/shop@42:environment:production");
 }
 
+/// A task that runs before the deployment is one of the family that is deployed, not of the one that runs.
+#[test]
+fn the_policy_lets_the_family_of_the_file_run() {
+    let cloud = Cloud::with(World::fargate("badgery", "web").rolling(Breaker::Rollback), "task_definition: task.json");
+    cloud.file("task.json", r#"{"family": "renamed", "containerDefinitions": []}"#);
+    let file = std::fs::read_to_string(cloud.folder().join("deploy.yml")).expect("reads");
+    cloud.file("deploy.yml", &file.replace("    target:", &format!("{BEFORE}    target:")));
+    let ended = cloud.run(&["iam-policy", "production", "--repository", "acme/shop"]).expect(0);
+    let printed: serde_json::Value = serde_json::from_str(&ended.output.stdout).expect("JSON");
+    let statements = printed["policy"]["Statement"].as_array().expect("statements");
+    let one_off = statements.iter().find(|it| it["Sid"] == "OneOff").expect("one for the task");
+    assert!(one_off["Resource"].to_string().contains(":task-definition/renamed:*"), "{one_off}");
+}
+
 #[test]
 fn members_of_a_task_definition_that_nobody_has_heard_of_reach_ecs() {
     let cloud =
