@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use kit::bed::{BedOptions, EngineOptions};
+use kit::bed::{BedOptions, EngineOptions, Machine};
 use kit::load::{Load, LoadConfig};
 use kit::runner::Told;
 use serde_json::json;
@@ -50,6 +50,33 @@ fn usual_day(engine: EngineOptions) {
     let before = stage.ids("web");
     stage.bed.project.up().expect("a plain up");
     assert_eq!(stage.ids("web"), before, "a plain up recreates nothing");
+}
+
+/// Version and store of an engine, as it tells them.
+fn told_by(machine: &Machine) -> (Vec<u64>, bool) {
+    let told = machine.docker(&["info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"]).expect("an engine");
+    let version = told.split(['.', '+', '-', ' ']).map_while(|part| part.parse().ok()).take(2).collect();
+    (version, told.contains("io.containerd.snapshotter"))
+}
+
+/// What the others run on is what they are named after.
+#[test]
+fn the_engines_are_those_that_are_meant() {
+    let of = |engine| {
+        told_by(
+            &Stage::set(Setting {
+                bed: BedOptions { engine: Some(engine), ..BedOptions::with(PROGRAM) },
+                ..Setting::default()
+            })
+            .bed
+            .machine,
+        )
+    };
+    let (machines, _) = told_by(&Machine::find().expect("an engine"));
+    let (newest, contained) = of(EngineOptions { newest: true, ..EngineOptions::default() });
+    assert!(newest >= vec![28] && newest >= machines, "{newest:?}, and the machine's is {machines:?}");
+    assert!(!contained, "the classic store");
+    assert!(of(containerds()).1, "containerd's store");
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Swap {
         let until = Instant::now() + limit;
         let mut container = self.site.engine.container(&member.id).await?;
         let mut inspected = Instant::now();
-        let mut good = 0;
+        let (mut good, mut answered, mut bad) = (0, false, None);
         loop {
             let mut hint = "look at its log lines; raise `gate_timeout` for the service in agent.yml if it only needs longer to start";
             still_up(&container)?;
@@ -131,8 +131,9 @@ impl Swap {
                     Some(address) => match probe_once(&self.site.http, address, *port, path).await {
                         Ok(()) => {
                             good += 1;
+                            answered = true;
                             if good < IN_A_ROW {
-                                "it answered once".to_owned()
+                                bad.as_ref().map_or_else(|| "it answered once".to_owned(), come_and_go)
                             } else if self.is_ill(&mut container).await? {
                                 good = 0;
                                 hint = "mend the health check of the image or the compose file, or give it a longer `start_period`; `docker inspect` shows what it said";
@@ -143,7 +144,9 @@ impl Swap {
                         }
                         Err(why) => {
                             good = 0;
-                            why
+                            let told = if answered { come_and_go(&why) } else { why.clone() };
+                            bad = Some(why);
+                            told
                         }
                     },
                 },
@@ -173,6 +176,11 @@ impl Swap {
         }
         Ok(container.health.as_deref() == Some("unhealthy"))
     }
+}
+
+/// Of answers that are good only now and then.
+fn come_and_go(why: &String) -> String {
+    format!("its answers come and go ({why}), and {IN_A_ROW} good ones in a row are needed")
 }
 
 /// The exit code of a process that SIGKILL ended.
@@ -222,7 +230,33 @@ pub(super) fn runs(container: &Container) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::agent::proxy::traefik::http::local_client;
+
+    /// A redirect is not followed: where it leads is not what was started.
+    #[tokio::test]
+    async fn a_probe_takes_success_and_redirects() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let app = std::thread::spawn(move || {
+            for status in ["204 No Content", "302 Found", "404 Not Found", "503 Service Unavailable"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                let head =
+                    format!("HTTP/1.1 {status}\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+        });
+        let client = local_client().unwrap();
+        for good in [true, true, false, false] {
+            let answer = probe_once(&client, "127.0.0.1".parse().unwrap(), port, "/healthz").await;
+            assert_eq!(answer.is_ok(), good, "{answer:?}");
+        }
+        app.join().expect("each was asked for once");
+    }
 
     #[test]
     fn the_gate_is_read_from_its_wire_form() {

@@ -60,6 +60,7 @@ fn a_version_that_cannot_work_is_not_deployed() {
     let unknown = format!("{name}@sha256:{}", digest.trim_start_matches("sha256:").chars().rev().collect::<String>());
     let cases = [
         ("never healthy", mode("unhealthy"), "never_healthy"),
+        ("health that comes and goes", mode("flap"), "never_healthy"),
         ("the port is not listened on", mode("no-listen"), "never_healthy"),
         ("ends at once", mode("crash"), "container_exited"),
         ("out of memory", mode("eat-memory"), "container_exited"),

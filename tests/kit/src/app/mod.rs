@@ -17,7 +17,8 @@
 //! from listening), `crash` (exit 3 at once), `eat-memory` (allocates until it is killed, or exits 4 after
 //! 1 GiB), `no-listen`, `worker` (no port, waits for SIGTERM), `worker-fail` (exit 1 after 100 ms),
 //! `log-canary`, `log-hostile`
-//! (prints what misleads whoever shows it), `fragile` (after a request to `/sick`, `/healthz` answers 503).
+//! (prints what misleads whoever shows it), `fragile` (after a request to `/sick`, `/healthz` answers 503),
+//! `flap` (every other request for `/healthz` is answered 503).
 //!
 //! Paths: `/`, `/healthz`, `/whoami`, `/stream?bytes=N&over=MS` (a body in pieces, its checksum in
 //! `X-Answer-Sum`), `/events?every=MS` (server-sent events until the client or SIGTERM ends them); any other

@@ -16,6 +16,9 @@ pub(super) fn answer(request: &Request, settings: &Settings, peer: SocketAddr, h
             Response::text(200, "unhealthy from now on\n")
         }
         "/healthz" if settings.unhealthy.load(Ordering::Relaxed) => Response::text(503, "unhealthy\n"),
+        "/healthz" if settings.flaps.as_ref().is_some_and(|asked| asked.fetch_add(1, Ordering::Relaxed) % 2 == 1) => {
+            Response::text(503, "unhealthy\n")
+        }
         "/healthz" => Response::text(200, "ok\n"),
         "/whoami" => Response::json(whoami(request, settings, peer, hostname)),
         // The usual name of the page that leaks an environment: it must not even seem to exist.
@@ -90,14 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fragile_app_can_be_made_unhealthy() {
-        let settings = Settings::of(&[("MODE", "fragile")]).expect("valid");
-        let get = |path: &str| {
-            let bytes = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
-            let request = Request::read(&mut Wire::new(bytes.as_bytes()), std::io::sink()).expect("valid");
-            answer(&request, &settings, SocketAddr::from(([10, 0, 0, 1], 99)), "box").status
-        };
-        assert_eq!(["/healthz", "/sick", "/healthz", "/"].map(get), [200, 200, 503, 200]);
+    fn health_can_change() {
+        for (mode, statuses) in [("fragile", [200, 200, 503, 503]), ("flap", [200, 200, 503, 200])] {
+            let settings = Settings::of(&[("MODE", mode)]).expect("valid");
+            let get = |path: &str| {
+                let bytes = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+                let request = Request::read(&mut Wire::new(bytes.as_bytes()), std::io::sink()).expect("valid");
+                answer(&request, &settings, SocketAddr::from(([10, 0, 0, 1], 99)), "box").status
+            };
+            assert_eq!(["/healthz", "/sick", "/healthz", "/healthz"].map(get), statuses, "{mode}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::request::Request;
@@ -53,6 +53,8 @@ pub(super) struct Settings {
     pub(super) unhealthy: Arc<AtomicBool>,
     /// A request to `/sick` makes it unhealthy.
     pub(super) fragile: bool,
+    /// Requests for `/healthz` so far, where every other one is answered 503.
+    pub(super) flaps: Option<Arc<AtomicU32>>,
     pub(super) strict_paths: bool,
     pub(super) exit_after: Option<Duration>,
     /// The value to print once at boot, already read from `CANARY`.
@@ -86,6 +88,7 @@ impl Settings {
             broken: Broken::No,
             unhealthy: Arc::default(),
             fragile: false,
+            flaps: None,
             strict_paths: false,
             exit_after: None,
             canary: None,
@@ -108,6 +111,7 @@ impl Settings {
             "ignore-term" => self.on_term = OnTerm::Ignore,
             "unhealthy" => self.unhealthy.store(true, Ordering::Relaxed),
             "fragile" => self.fragile = true,
+            "flap" => self.flaps = Some(Arc::default()),
             "error-500" => self.broken = Broken::After(Duration::ZERO),
             "error-500-host" => self.broken = Broken::BehindProxy,
             "log-hostile" => self.hostile = true,
