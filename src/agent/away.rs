@@ -20,6 +20,8 @@ use crate::clients::docker::{Container, ContainerEvent, DockerError};
 
 /// Time between two looks for an engine that is away.
 const LOOK: Duration = Duration::from_millis(20);
+/// The same while somebody listens at its address.
+const AGAIN: Duration = Duration::from_millis(250);
 /// Time between two looks although nothing happened: the engine's own settings may have changed.
 const REST: Duration = Duration::from_secs(30);
 /// How long addresses go on standing in once the engine answers, and follow the containers: a question after a name that it
@@ -42,8 +44,7 @@ pub async fn bridge(app: Arc<App>) {
         let since = jiff::Timestamp::now().as_second();
         let mut events = std::pin::pin!(bridge.app.site.engine.events(since));
         if bridge.look(&mut events).await.is_err() {
-            bridge.stand_in(bridge.stands);
-            sleep(LOOK).await;
+            bridge.pause().await;
             continue;
         }
         let resolves = Instant::now() + RESOLVES;
@@ -68,6 +69,7 @@ pub async fn bridge(app: Arc<App>) {
         }
         let outlived = bridge.reached.live_restore || !bridge.app.site.engine.listens().await;
         bridge.stand_in(outlived);
+        bridge.pause().await;
     }
 }
 
@@ -99,6 +101,11 @@ struct Reached {
 }
 
 impl Bridge {
+    /// Before it is looked for again. One that listens and does not answer as it should is asked less often.
+    async fn pause(&self) {
+        sleep(if self.app.site.engine.listens().await { AGAIN } else { LOOK }).await;
+    }
+
     /// Addresses that an engine gives out anew stand until it may do so, and no longer.
     async fn until_it_listens(&mut self) {
         while self.stands && !self.reached.live_restore {
@@ -136,14 +143,10 @@ impl Bridge {
             };
             match found {
                 Ok(Ok(Ok(reached))) => self.reached = reached,
-                Ok(Ok(Err(DockerError::Unavailable { .. })) | Err(_)) | Err(Gone) => {
+                Ok(Ok(Err(_)) | Err(_)) | Err(Gone) => {
                     self.reached.by_name.retain(|id, _| !changed.contains(id));
                     self.stand_in(self.stands);
                     return Err(Gone);
-                }
-                Ok(Ok(Err(error))) => {
-                    tracing::debug!(app = %self.app.site.app, %error, "the addresses of containers are not read");
-                    self.reached.by_name.clear();
                 }
             }
             self.stand_in(self.stands);

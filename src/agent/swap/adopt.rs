@@ -5,8 +5,9 @@ use super::{Fault, Swap};
 use crate::agent::facts::may_route;
 use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
+use crate::agent::proxy::traefik::file::led_to;
 use crate::agent::proxy::traefik::prove::certificate_note;
-use crate::agent::store::{CompiledRoute, Record};
+use crate::agent::store::{CompiledRoute, Member, Record};
 use crate::clients::docker::Container;
 use crate::domain::Reason;
 use crate::event::Phase;
@@ -15,6 +16,10 @@ impl Swap {
     pub(super) async fn adopt(&mut self) -> Result<(), Fault> {
         if let Some(route) = &self.state.route {
             self.job.route = Some(route.clone());
+            // A first deployment that failed has left the adoption.
+            if self.state.current().is_none() {
+                self.pin();
+            }
             return Ok(());
         }
         let facts = Box::pin(self.around()).await?;
@@ -35,15 +40,33 @@ impl Swap {
             };
         };
         let began = self.begin(Phase::Adopt);
-        // As by its labels, until the switch: by the address that it has, whatever becomes of the engine.
-        let names = facts.running().filter(|it| it.kept.is_none()).map(|it| it.name.clone()).collect();
-        self.pinned = Some(self.site.stand_ins.pin(self.site.route_files(), names));
+        self.pin();
         self.record(Record::Adopting { route: Box::new(route.clone()) })?;
         let adopted = self.cancellable(self.take_over(&route, &serving)).await;
         adopted.map_err(|fault| Fault { reason: adopt_reason(fault.reason), ..fault })?;
         self.record(Record::Adopted)?;
         self.end(Phase::Adopt, began);
         Ok(())
+    }
+
+    /// As by its labels, until the switch: by the address that it has, whatever becomes of the engine.
+    fn pin(&mut self) {
+        let serving = self.job.accepted.serving.iter();
+        let names = serving.filter(|member| member.address.is_none()).map(|member| member.name.clone()).collect();
+        self.pinned = Some(self.site.stand_ins.pin(self.site.route_files(), names));
+    }
+
+    /// A resumed one leads to names again, at once: after a restart of the host an address is somebody else's.
+    pub(super) fn by_names(&self) {
+        let servers: Vec<String> = self.job.accepted.serving.iter().map(Member::server).collect();
+        let untouched = self.state.current().is_none() && !self.job.switching && !servers.is_empty();
+        let Some(file) = self.site.route_file(&self.service).filter(|_| untouched) else { return };
+        let Ok(Some(text)) = file.read() else { return };
+        if let Some(led) = led_to(&text, &servers).filter(|led| *led != text)
+            && let Err(error) = file.write(Some(&led))
+        {
+            tracing::warn!(%error, "the route could not be led to names; tried again on the way back");
+        }
     }
 
     async fn take_over(&self, route: &CompiledRoute, serving: &[String]) -> Result<(), Fault> {

@@ -107,7 +107,7 @@ impl Swap {
             Ok(())
         } else if self.job.adopting || lost || (self.job.switching && servers.is_empty()) {
             self.unroute().await
-        } else if self.job.starting
+        } else if (self.job.starting || self.job.resumed)
             && !servers.is_empty()
             && let Some(route) = self.job.route.clone().or_else(|| self.state.route.clone())
         {

@@ -133,7 +133,8 @@ impl Swap {
                             good += 1;
                             answered = true;
                             if good < IN_A_ROW {
-                                bad.as_ref().map_or_else(|| "it answered once".to_owned(), come_and_go)
+                                bad.as_ref()
+                                    .map_or_else(|| "it answered once".to_owned(), |why: &String| come_and_go(why))
                             } else if self.is_ill(&mut container).await? {
                                 good = 0;
                                 hint = "mend the health check of the image or the compose file, or give it a longer `start_period`; `docker inspect` shows what it said";
@@ -144,9 +145,7 @@ impl Swap {
                         }
                         Err(why) => {
                             good = 0;
-                            let told = if answered { come_and_go(&why) } else { why.clone() };
-                            bad = Some(why);
-                            told
+                            if answered { come_and_go(bad.insert(why)) } else { why }
                         }
                     },
                 },
@@ -179,7 +178,7 @@ impl Swap {
 }
 
 /// Of answers that are good only now and then.
-fn come_and_go(why: &String) -> String {
+fn come_and_go(why: &str) -> String {
     format!("its answers come and go ({why}), and {IN_A_ROW} good ones in a row are needed")
 }
 

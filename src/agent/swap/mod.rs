@@ -115,6 +115,7 @@ impl Swap {
             if let Some(Err(error)) = self.site.route_file(&self.service).map(|file| file.forget_half()) {
                 tracing::warn!(%error, "half a route file is left beside the whole one");
             }
+            self.by_names();
             self.wait_for_proxy().await;
         }
         // The way back looks for itself: what is there now may not be all of it yet.

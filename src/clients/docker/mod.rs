@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::EventMessageTypeEnum;
 use bollard::query_parameters::{
     EventsOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
@@ -256,8 +257,13 @@ impl Engine {
                 let attributes = actor.attributes.unwrap_or_default();
                 Ok(ContainerEvent {
                     action: event.action.unwrap_or_default(),
-                    // A network's event names the container among its attributes.
-                    id: attributes.get("container").cloned().or(actor.id).unwrap_or_default(),
+                    // A network's event names the container among its attributes; those of a container are its labels.
+                    id: attributes
+                        .get("container")
+                        .filter(|_| event.typ == Some(EventMessageTypeEnum::NETWORK))
+                        .cloned()
+                        .or(actor.id)
+                        .unwrap_or_default(),
                     project: attributes.get("com.docker.compose.project").cloned(),
                     service: attributes.get("com.docker.compose.service").cloned(),
                 })

@@ -65,6 +65,19 @@ impl Keys {
         Ok(if (1..WITHOUT).contains(&self.without) { Hope::Late } else { Hope::Nothing })
     }
 
+    /// What a look gave, where it gave anything: one of several, that may come to nothing.
+    pub(super) async fn heard<T>(&mut self, found: Result<T, AwsError>, aws: &Aws, events: &mut Emitter) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(error) => {
+                if let Ok(Hope::Renewed) = self.trouble(&error, aws).await {
+                    events.note(RENEWED);
+                }
+                None
+            }
+        }
+    }
+
     /// After a look that succeeded.
     pub(super) fn work(&mut self) {
         *self = Self::default();

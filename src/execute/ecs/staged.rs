@@ -1,6 +1,6 @@
 //! A deployment of ECS that shifts traffic: blue/green, linear, canary. One call tells status, stage, weights and reason.
 
-use super::keys::asked;
+use super::keys::Keys;
 use super::pace::{Pace, rest};
 use super::watch::{Deployment, Fault, Next, Phases};
 use crate::aws_api::ecs::{DeploymentConfiguration, Service, ServiceDeployment};
@@ -57,20 +57,20 @@ impl<'a> Staged<'a> {
         cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
         let (aws, rollout) = (self.aws, &self.step.rollout);
-        let mut pace = Pace::new(rollout.poll);
+        let (mut pace, mut keys) = (Pace::new(rollout.poll), Keys::default());
         let mut named = after.current_service_deployment.clone();
         for _ in 0..LATE {
             if let Some(arn) = named.filter(|arn| self.before.as_ref() != Some(arn))
-                && let Ok(Some(revision)) = asked(aws, &mut cx.events, async || deployed_by(aws, &arn).await).await
+                && let Some(revision) = keys.heard(deployed_by(aws, &arn).await, aws, &mut cx.events).await.flatten()
                 && revision == *ours
             {
                 self.arn = arn;
                 return Ok(());
             }
             rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
-            let look = async || aws.service(&rollout.cluster, &rollout.service).await;
-            let found = asked(aws, &mut cx.events, look).await;
-            named = found.ok().flatten().and_then(|service| service.current_service_deployment);
+            let found = aws.service(&rollout.cluster, &rollout.service).await;
+            let found = keys.heard(found, aws, &mut cx.events).await;
+            named = found.flatten().and_then(|service| service.current_service_deployment);
         }
         Err(Failure::new(Reason::Unknown, "ECS took the new revision and does not name the deployment that it began")
             .kind(crate::failure::Kind::TimedOut)

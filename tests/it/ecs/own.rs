@@ -108,7 +108,10 @@ fn where_that_is_asked_for_one_that_is_under_way_is_a_reason_to_stop() {
             let ended = cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(13);
             assert_eq!(ended.writes(), Vec::<String>::new(), "{}", ended.shown());
             assert!(ended.output.stdout.contains("is under way in the service `web`"), "{}", ended.shown());
-            insta::assert_snapshot!(format!("active_refused_{name}"), ended.shown());
+            // How many tasks run by then differs.
+            let shown = ended.shown();
+            let told: Vec<&str> = shown.lines().filter(|line| !line.starts_with("  running")).collect();
+            insta::assert_snapshot!(format!("active_refused_{name}"), told.join("\n"));
         });
     }
 }
