@@ -146,20 +146,6 @@ fn on_the_way_back_the_reason_stays_what_it_was() {
 }
 
 #[test]
-fn a_step_that_is_killed_on_the_way_back_is_closed_with_its_reason() {
-    let scene = Scene::new(slow_proxy(Setting::default(), "3s"));
-    let mut step = scene.start(&AppImage::version("v2").mode("error-500-host"));
-    step.says(&scene, "back    …");
-    let told = step.dies();
-    let post = scene.post(&mut step.job, &told.state);
-    assert_eq!(post.code, 0, "{}", post.stdout);
-    scene.agent_ends();
-    scene.stage().assert_serves("v1");
-    assert_eq!(scene.states().last().map(String::as_str), Some("failure"), "{}", post.stdout);
-    scene.assert_comment("failed: the version from before serves");
-}
-
-#[test]
 fn a_registry_that_hangs_holds_nobody_back() {
     let scene = Scene::new(Setting::default());
     let sha = scene.user.version("v2");
