@@ -17,8 +17,6 @@ use crate::stage::{HOST, Setting, Stage};
 const RATE: u32 = 400;
 /// Load before and after what is measured.
 const MARGIN: Duration = Duration::from_secs(2);
-/// How late the generator may be at the worst, in milliseconds, on a machine that builds meanwhile.
-const LATE: f64 = 5000.0;
 /// Longest wait for it.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -59,8 +57,6 @@ impl<'a> UnderLoad<'a> {
         assert!(went_on, "the load goes on{}", self.seen());
         let report = self.running.stop();
         report.check_books().expect("every request is accounted for");
-        let late = report.generator_late_max_ms;
-        assert!(late < LATE, "the generator stood still for {late} ms, so the load was not what it claims to be");
         report
     }
 

@@ -70,10 +70,7 @@ pub(crate) fn leave(world: &mut World, request: &Request, answer: Result<Value, 
     }
     let may_be_stale = matches!(
         action.as_str(),
-        "ecs:DescribeServices"
-            | "ecs:DescribeServiceDeployments"
-            | "codedeploy:GetDeployment"
-            | "codedeploy:GetDeploymentTarget"
+        "ecs:DescribeServices" | "ecs:DescribeServiceDeployments" | "codedeploy:GetDeployment"
     );
     if may_be_stale && world.has(&Fault::StaleReads) {
         let older = world.gate.last.insert(format!("{action} {}", request.input), answer.clone());
