@@ -3,9 +3,8 @@
 
 use super::{Fault, Swap};
 use crate::agent::facts::may_route;
-use crate::agent::proxy::traefik::apply::{Wanted, apply, where_to_look};
+use crate::agent::proxy::traefik::apply::{Wanted, apply, turn, where_to_look};
 use crate::agent::proxy::traefik::compile::differences;
-use crate::agent::proxy::traefik::file::led_to;
 use crate::agent::proxy::traefik::prove::certificate_note;
 use crate::agent::store::{CompiledRoute, Member, Record};
 use crate::clients::docker::Container;
@@ -60,12 +59,9 @@ impl Swap {
     pub(super) fn by_names(&self) {
         let servers: Vec<String> = self.job.accepted.serving.iter().map(Member::server).collect();
         let untouched = self.state.current().is_none() && !self.job.switching && !servers.is_empty();
-        let Some(file) = self.site.route_file(&self.service).filter(|_| untouched) else { return };
-        let Ok(Some(text)) = file.read() else { return };
-        if let Some(led) = led_to(&text, &servers).filter(|led| *led != text)
-            && let Err(error) = file.write(Some(&led))
-        {
-            tracing::warn!(%error, "the route could not be led to names; tried again on the way back");
+        let file = self.site.route_file(&self.service).filter(|file| untouched && file.path().exists());
+        if let Some(Err(why)) = file.map(|file| turn(&file, &servers)) {
+            tracing::warn!(why, "the route could not be led to names; tried again on the way back");
         }
     }
 

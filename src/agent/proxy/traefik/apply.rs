@@ -84,15 +84,27 @@ pub async fn withdraw(api: &Api, file: &RouteFile, gone: &CompiledRoute) -> Resu
     confirm_gone(api, gone).await
 }
 
-/// Leads a route of which only the file is known to these containers, and waits until Traefik does so.
+/// Leads a route of which only the file is known to these containers, and gives what the file says then. Traefik reads it
+/// when it can.
+///
+/// # Errors
+/// A sentence where the file is not as we write it.
+pub fn turn(file: &RouteFile, servers: &[String]) -> Result<String, String> {
+    let path = file.path().display();
+    let text = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?.unwrap_or_default();
+    let led = led_to(&text, servers).ok_or_else(|| format!("{path} is not as the agent writes it"))?;
+    if led != text {
+        file.write(Some(&led)).map_err(|error| format!("{path} cannot be written: {error}"))?;
+    }
+    Ok(led)
+}
+
+/// The same, and waits until Traefik does so.
 ///
 /// # Errors
 /// A sentence where the file is not as we write it, or the change is not confirmed.
 pub async fn lead(api: &Api, file: &RouteFile, servers: &[String]) -> Result<(), String> {
-    let path = file.path().display();
-    let text = file.read().map_err(|error| format!("{path} cannot be read: {error}"))?.unwrap_or_default();
-    let led = led_to(&text, servers).ok_or_else(|| format!("{path} is not as the agent writes it"))?;
-    file.write(Some(&led)).map_err(|error| format!("{path} cannot be written: {error}"))?;
+    let (path, led) = (file.path().display(), turn(file, servers)?);
     let until = Instant::now() + CONFIRM;
     for name in services_in(&led).keys() {
         loop {
