@@ -13,7 +13,7 @@ use super::process::Process;
 use super::run::run;
 use super::sweep;
 use super::token::{NAME, TokenServer};
-use super::wait::wait_for_some;
+use super::wait::{wait_for, wait_for_some};
 
 /// Media types of image manifests; without them the registry answers in a form of its own, with another digest.
 const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
@@ -104,7 +104,8 @@ impl Registry {
         let noted = fs::read_to_string(&note).unwrap_or_default();
         fs::write(&note, format!("{noted}{address}\n")).map_err(|error| BedError::file(&note, &error))?;
         // A registry that had this port before may have left names in the engine: an image that is there is not pulled.
-        sweep::forget_images(machine, &address.to_string());
+        let forgotten = || sweep::forget_images(machine, &address.to_string());
+        wait_for("the engine to know no image of this address", Duration::from_secs(60), forgotten)?;
         Ok(Self { address, process })
     }
 

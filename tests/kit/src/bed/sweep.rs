@@ -132,13 +132,20 @@ pub fn remove(machine: &Machine, name: &str) {
     forget(&dir);
 }
 
-/// Removes the names that the engine has for images of the registry at this address.
-pub(super) fn forget_images(machine: &Machine, address: &str) {
+/// Removes the names that the engine has for images of the registry at this address. Whether none is left for certain:
+/// docker refuses to list at all where an image goes away meanwhile.
+pub(super) fn forget_images(machine: &Machine, address: &str) -> bool {
     let filter = ["images", "--filter", &format!("reference={address}/*"), "--format"];
-    let mut images = list(machine, &[filter.as_slice(), &["{{.Repository}}@{{.Digest}}", "--digests"]].concat());
-    images.extend(list(machine, &[filter.as_slice(), &["{{.Repository}}:{{.Tag}}"]].concat()));
+    let by_digest = [filter.as_slice(), &["{{.Repository}}@{{.Digest}}", "--digests"]].concat();
+    let by_tag = [filter.as_slice(), &["{{.Repository}}:{{.Tag}}"]].concat();
+    let listed = [by_digest, by_tag].map(|arguments| machine.docker(&arguments));
+    let certain = listed.iter().all(Result::is_ok);
+    let mut images: Vec<String> =
+        listed.iter().flatten().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect();
     images.retain(|image| !image.contains("<none>"));
+    let none = certain && images.is_empty();
     all(machine, &["rmi", "--force"], images);
+    none
 }
 
 /// The words of what docker lists; none where it does not answer.
