@@ -355,6 +355,12 @@ impl Service {
 }
 
 impl Service {
+    /// Whether it was deleted: ECS shows such a one for about an hour more, and as `DRAINING` while its tasks end.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.status.as_str(), "DRAINING" | "INACTIVE")
+    }
+
     /// ECS's newest deployment, where it has not come to a good end.
     #[must_use]
     pub fn unsettled(&self) -> Option<&Deployment> {

@@ -4,7 +4,7 @@ use super::look::{Looks, Seen};
 use super::pace::{Pace, rest};
 use super::queue::{Begun, begin};
 use super::watch::{Deployment, Fault, Followed, Next, Phases, follow};
-use super::{Ended, Scaling, as_planned, deployed, diagnose, finish, known, serving, superseded};
+use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded};
 use crate::aws_api::codedeploy::Shift;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
@@ -188,11 +188,11 @@ impl Deployment for Watched<'_> {
 
 /// CodeDeploy says that it succeeded: the revision that has the traffic tells whether it did.
 async fn done(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, rest: &str) -> Finish {
-    let serving = serving(rollout, aws, cx, |serving| serving == Some(arn)).await;
-    let ended = match &serving {
-        Some(serving) if serving != arn => superseded(rollout, serving),
-        Some(_) => deployed(rollout, arn, aws, cx, rest).await,
-        None => Ended::deployed(rollout, arn, "; CodeDeploy says so, and the service could not be looked at"),
+    let ended = match serving(rollout, aws, cx, |serving| serving == Some(arn)).await {
+        Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
+        Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
+        Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, "the deployment succeeded"),
+        Shown::Nothing => Ended::deployed(rollout, arn, "; CodeDeploy says so, and the service could not be looked at"),
     };
     finish(&mut cx.events, ended)
 }
@@ -221,13 +221,14 @@ async fn failed(
     let before = rollout.before.as_ref();
     let serving = serving(rollout, aws, cx, |serving| serving == before).await;
     let ended = match &serving {
-        Some(_) if serving.as_ref() == before && undone => match cancelled {
+        Shown::Deleted => Ended::deleted(rollout, fault.reason, &fault.why),
+        Shown::Revision(shown) if Some(shown) == before && undone => match cancelled {
             Some(when) => Ended::back(rollout, Outcome::Cancelled, Reason::Cancelled, when),
             None => Ended::back(rollout, Outcome::RolledBack, fault.reason, &fault.why)
                 .hint(diagnose::advice(fault.reason, &fault.why)),
         },
-        Some(other) if Some(other) != before && other != arn => superseded(rollout, other),
-        serving => Ended::stranded(serving.as_ref(), "has the traffic", fault.reason, &fault.why).hint(
+        Shown::Revision(other) if Some(other) != before && other != arn => superseded(rollout, other),
+        serving => Ended::stranded(serving.revision(), "has the traffic", fault.reason, &fault.why).hint(
             "look at the deployment group in the console, and send the traffic back to the old task set; then deploy again",
         ),
     };

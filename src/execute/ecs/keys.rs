@@ -15,7 +15,7 @@ const WITHOUT: u32 = 10;
 pub(super) async fn asked<T>(
     aws: &Aws,
     events: &mut Emitter,
-    call: impl AsyncFn() -> Result<T, AwsError>,
+    mut call: impl AsyncFnMut() -> Result<T, AwsError>,
 ) -> Result<T, AwsError> {
     match call().await {
         Err(error) if error.trouble == Trouble::Expired => {

@@ -153,6 +153,25 @@ impl Ended {
         }
     }
 
+    /// There is no service any more, whatever became of the deployment.
+    fn deleted(rollout: &Rollout, reason: Reason, why: &str) -> Self {
+        let Rollout { cluster, service, before, .. } = rollout;
+        let revision = before.as_ref().map_or("<revision>", TaskDefinitionArn::short);
+        Self {
+            outcome: Outcome::Stranded,
+            reason: Some(reason),
+            message: format!(
+                "{}; somebody deleted the service `{service}` of the cluster `{cluster}`, and nothing serves",
+                why.trim_end_matches('.')
+            ),
+            hint: Some(format!(
+                "create the service again, with its load balancer and the revision `{revision}`; then deploy again"
+            )),
+            release: None,
+            image: None,
+        }
+    }
+
     fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
@@ -174,21 +193,42 @@ fn superseded(rollout: &Rollout, serving: &TaskDefinitionArn) -> Ended {
     }
 }
 
+/// What AWS shows of a service after a deployment.
+enum Shown {
+    /// The revision that has the traffic.
+    Revision(TaskDefinitionArn),
+    /// Somebody deleted it.
+    Deleted,
+    /// It could not be looked at.
+    Nothing,
+}
+
+impl Shown {
+    fn revision(&self) -> Option<&TaskDefinitionArn> {
+        match self {
+            Self::Revision(arn) => Some(arn),
+            Self::Deleted | Self::Nothing => None,
+        }
+    }
+}
+
 /// The revision that has the traffic; looked at until it is the one that is hoped for, or a few times: looks may be stale.
 async fn serving(
     rollout: &Rollout,
     aws: &Aws,
     cx: &Context<'_>,
     hoped: impl Fn(Option<&TaskDefinitionArn>) -> bool,
-) -> Option<TaskDefinitionArn> {
+) -> Shown {
     let mut pace = Pace::new(rollout.poll);
-    let mut last = None;
+    let mut last = Shown::Nothing;
     for _ in 0..STALE {
-        if let Ok(Some(service)) = aws.service(&rollout.cluster, &rollout.service).await {
-            last = service.serving();
-            if hoped(last.as_ref()) {
-                break;
-            }
+        match aws.service(&rollout.cluster, &rollout.service).await {
+            Ok(Some(service)) => last = service.serving().map_or(Shown::Nothing, Shown::Revision),
+            Ok(None) => last = Shown::Deleted,
+            Err(_) => {}
+        }
+        if hoped(last.revision()) {
+            break;
         }
         rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
     }

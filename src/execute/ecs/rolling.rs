@@ -135,8 +135,8 @@ impl Deployment for Rolling<'_> {
     async fn look(&mut self, events: &mut Emitter) -> Result<Next, AwsError> {
         let rollout = &self.step.rollout;
         let service = self.aws.service(&rollout.cluster, &rollout.service).await?;
-        let Some(service) = service.filter(|service| service.status != "INACTIVE") else {
-            let why = "the service was deleted".to_owned();
+        let Some(service) = service else {
+            let why = "ECS ended the deployment".to_owned();
             return Ok(Next::Failed(Fault { reason: Reason::DeploymentFailed, why, rollback: None }));
         };
         let ours = service.deployments.iter().find(|listed| listed.id == self.id).cloned();

@@ -102,11 +102,14 @@ impl Scaling {
     async fn release_within(self, limit: Duration, aws: &Aws, events: &mut Emitter) {
         let Self { cluster, service, held: Some(Held { arn, hold }), .. } = self else { return };
         let releasing = async {
-            if aws.scaling_hold(&arn).await?.is_some_and(|noted| noted.key != hold.key) {
+            let noted = asked(aws, events, async || aws.scaling_hold(&arn).await).await?;
+            if noted.is_some_and(|noted| noted.key != hold.key) {
                 return Ok(Released::Taken);
             }
-            aws.suspend_scaling(&cluster, &service, hold.before).await?;
-            Ok(aws.note_scaling(&arn, None).await.map_or_else(Released::Noted, |()| Released::Wholly))
+            let set_back = async || aws.suspend_scaling(&cluster, &service, hold.before).await;
+            asked(aws, events, set_back).await?;
+            let forgotten = asked(aws, events, async || aws.note_scaling(&arn, None).await).await;
+            Ok(forgotten.map_or_else(Released::Noted, |()| Released::Wholly))
         };
         let trouble = match timeout(limit, releasing).await {
             Ok(Ok(Released::Wholly)) => return events.note("automatic scaling goes on"),

@@ -4,7 +4,7 @@ use super::keys::asked;
 use super::rolling::Rolling;
 use super::staged::Staged;
 use super::watch::{Deployment, Fault, Followed, Next, follow};
-use super::{Ended, Scaling, as_planned, deployed, diagnose, finish, known, serving, superseded};
+use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded};
 use crate::aws_api::ecs::Service;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
@@ -118,33 +118,36 @@ pub(super) async fn end(
     let before = rollout.before.as_ref();
     let stopped_when = followed.stopped_when();
     let ended = match followed.next {
-        Next::Done(rest) => {
-            let serving = serving(rollout, aws, cx, |serving| serving == Some(arn)).await;
-            match &serving {
-                Some(serving) if serving != arn => superseded(rollout, serving),
-                Some(_) => deployed(rollout, arn, aws, cx, rest).await,
-                None => Ended::deployed(rollout, arn, "; ECS says so, and the service could not be looked at"),
-            }
-        }
+        Next::Done(rest) => match serving(rollout, aws, cx, |serving| serving == Some(arn)).await {
+            Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
+            Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
+            Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, "the deployment succeeded"),
+            Shown::Nothing => Ended::deployed(rollout, arn, "; ECS says so, and the service could not be looked at"),
+        },
         Next::Failed(Fault { reason: Reason::Superseded, .. }) => {
             let serving = serving(rollout, aws, cx, |serving| serving.is_some()).await;
-            superseded(rollout, serving.as_ref().unwrap_or(arn))
+            match serving {
+                Shown::Deleted => Ended::deleted(rollout, Reason::Superseded, "somebody else's deployment followed"),
+                serving => superseded(rollout, serving.revision().unwrap_or(arn)),
+            }
         }
         Next::Failed(Fault { reason, why, rollback }) => {
             if !followed.stopped {
                 diagnose::tell(rollout, arn, aws, known, &mut cx.events).await;
             }
             let serving = serving(rollout, aws, cx, |serving| serving == before).await;
-            let back = serving.is_some() && serving.as_ref() == before && rollback.is_some();
-            match serving {
+            let shown = serving.revision();
+            let back = shown.is_some() && shown == before && rollback.is_some();
+            match &serving {
+                Shown::Deleted => Ended::deleted(rollout, reason, &why),
                 _ if back && followed.stopped => {
                     Ended::back(rollout, Outcome::Cancelled, Reason::Cancelled, stopped_when)
                 }
                 _ if back => {
                     Ended::back(rollout, Outcome::RolledBack, reason, &why).hint(diagnose::advice(reason, &why))
                 }
-                Some(other) if Some(&other) != before && other != *arn => superseded(rollout, &other),
-                serving => Ended::stranded(serving.as_ref(), ASKED_FOR, reason, &why).hint(format!(
+                Shown::Revision(other) if Some(other) != before && other != arn => superseded(rollout, other),
+                Shown::Revision(_) | Shown::Nothing => Ended::stranded(shown, ASKED_FOR, reason, &why).hint(format!(
                     "go back by hand: `aws ecs update-service --cluster {} --service {} --task-definition {}`; then deploy again",
                     rollout.cluster,
                     rollout.service,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::keys::{Hope, Keys, RENEWED};
+use super::keys::{Hope, Keys, RENEWED, asked};
 use super::left_running;
 use super::pace::{Pace, rest};
 use crate::clients::aws::{Aws, AwsError};
@@ -143,8 +143,7 @@ pub(super) async fn follow(
     loop {
         if watch.letting_go.is_none() && cx.cancel.is_asked() {
             // The last look may be old: what is decided now rests on a new one.
-            let until = let_go_until(cx);
-            if let Ok(Ok(next)) = timeout_at(until, watch.deployment.look(&mut cx.events)).await
+            if let Some(next) = watch.look_anew(cx).await
                 && next != Next::Goes
             {
                 return Ok(watch.ended(next));
@@ -189,6 +188,20 @@ impl<D: Deployment> Watch<'_, D> {
         let stopped = self.letting_go.is_some_and(|letting_go| letting_go.course == Course::Stops);
         let shifted = self.letting_go.map_or_else(|| self.deployment.shifting(), |letting_go| letting_go.shifted);
         Followed { next, stopped, shifted }
+    }
+
+    /// One look of a run that was asked to end. Credentials that ran out since the last one are searched for anew.
+    async fn look_anew(&mut self, cx: &mut Context<'_>) -> Option<Next> {
+        let until = let_go_until(cx);
+        loop {
+            match timeout_at(until, self.deployment.look(&mut cx.events)).await.ok()? {
+                Ok(next) => return Some(next),
+                Err(error) => match self.keys.trouble(&error, self.aws).await {
+                    Ok(Hope::Renewed) => cx.events.note(RENEWED),
+                    Ok(_) | Err(_) => return None,
+                },
+            }
+        }
     }
 
     fn answered(&mut self, cx: &mut Context<'_>) {
@@ -237,8 +250,9 @@ impl<D: Deployment> Watch<'_, D> {
         }
         cx.events
             .note(format!("cancelling: {} is asked to stop the deployment; a second signal leaves it alone", D::WHO));
+        let stop = asked(self.aws, &mut cx.events, async || self.deployment.stop().await);
         let answer = tokio::select! {
-            answer = timeout_at(until, self.deployment.stop()) => answer,
+            answer = timeout_at(until, stop) => answer,
             () = cx.cancel.second() => return Err(self.left()),
         };
         match answer {

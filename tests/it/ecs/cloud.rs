@@ -156,7 +156,14 @@ impl Cloud {
     /// Starts a run, acts once it says a word, with its process id, and gives its exit code with all it said.
     #[track_caller]
     pub(crate) fn when_it_says(&self, arguments: &[&str], word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
-        let mut command = self.command(arguments);
+        let (code, said) = self.it_says(&mut self.command(arguments), word, act);
+        self.assert_no_false_green(code == Some(0) && arguments.contains(&IMAGE), &said);
+        (code, said)
+    }
+
+    /// The same of any command, unjudged.
+    #[track_caller]
+    pub(crate) fn it_says(&self, command: &mut Command, word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let (mut said, mut act) = (String::new(), Some(act));
         for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
@@ -172,9 +179,7 @@ impl Cloud {
         let output = child.wait_with_output().expect("ends");
         let said = said + &String::from_utf8_lossy(&output.stderr);
         assert!(act.is_none(), "`{word}` is said\n{said}");
-        let code = output.status.code();
-        self.assert_no_false_green(code == Some(0) && arguments.contains(&IMAGE), &said);
-        (code, said)
+        (output.status.code(), said)
     }
 
     /// Deploys the image, and holds the one property that matters: a run is green only if the new revision serves.

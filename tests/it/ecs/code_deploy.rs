@@ -49,6 +49,7 @@ fn each_ends_as_it_ended_at_aws() {
         ("target_times_out", all_at_once().fault(Fault::TargetTimesOut), "", 30, &[]),
         ("service_role_denied", all_at_once().fault(Fault::ServiceRoleDenied), "", 30, &[]),
         ("scaling_event", canary().scaled(1, 10).fault(Fault::ScalingMidShift), "", 30, &[]),
+        ("service_deleted", canary().fault(Fault::ServiceDeleted(200)), "", 31, &[]),
         ("throttled", canary().fault(Fault::ThrottleEvery(3)), "", 0, &[]),
         ("lost_reply", all_at_once().fault(Fault::LostReplyOnce("codedeploy:CreateDeployment")), "", 0, &[]),
         ("lost_registration", all_at_once().fault(Fault::LostReplyOnce("ecs:RegisterTaskDefinition")), "", 0, &[]),

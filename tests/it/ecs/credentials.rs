@@ -1,11 +1,12 @@
 //! Credentials: none, wrong ones, ones that run out in the middle, and a profile whose process gives new ones.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
 use super::before_deploy::BEFORE;
-use super::{Cloud, Ended, IMAGE, outline};
+use super::{Cloud, Ended, IMAGE, interrupt, outline};
 use crate::hostile::scripted::{Scripted, whole};
 
 fn canary() -> World {
@@ -102,8 +103,9 @@ fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
         };
         let whole = from_a_process(&with_command(world.clone())).expect(0);
         let begins = whole.said.iter().position(|it| it.operation == "RegisterTaskDefinition").expect("a registration");
-        // Once it is under way it is looked at again and again.
-        for calls in begins..whole.said.len().min(begins + 14) {
+        let all = whole.said.len();
+        // Once it is under way it is looked at again and again; the last ones set scaling back.
+        for calls in (begins..all).filter(|calls| *calls < begins + 14 || *calls + 5 > all) {
             let cloud = with_command(world.clone().fault(Fault::ExpiresAfterCalls(calls as u64)));
             let ended = from_a_process(&cloud);
             let before = &whole.said[calls].operation;
@@ -111,12 +113,42 @@ fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
             cloud.assert_no_false_green(true, &ended.shown());
             let keys: BTreeSet<_> = ended.said.iter().filter_map(|it| it.access_key.clone()).collect();
             assert!(keys.len() <= 2, "{name}, before {before}: {keys:?}");
+            let set_back = ended.output.stdout.contains("automatic scaling goes on\n");
+            assert_eq!(set_back, more.contains("hold"), "{name}, before {before}: {}", ended.shown());
         }
+    }
+}
+
+/// A run that is asked to end has little time, and its last look may be long ago.
+#[test]
+fn ones_that_run_out_before_a_run_is_cancelled_are_searched_for_anew_to_stop_the_deployment() {
+    let fargate = || World::fargate("badgery", "web").scaled(1, 8).tick(1);
+    for (word, world) in [
+        ("Install", fargate().code_deploy(Shift::AllAtOnce)),
+        ("SCALE_UP", fargate().native(Strategy::BlueGreen).bake(5)),
+        ("0 of 2 new tasks run", fargate().rolling(Breaker::Rollback)),
+    ] {
+        let cloud = Cloud::with(world, "auto_scaling: hold");
+        let before = cloud.aws.with(|world| world.deployed());
+        let (code, said) = cloud.it_says(&mut given_by_a_process(&cloud), word, |id| {
+            cloud.aws.with(|world| world.faults.push(Fault::ExpiresAfterCalls(0)));
+            interrupt(id);
+        });
+        assert_eq!(code, Some(40), "{said}");
+        assert!(said.contains("searched for anew"), "{said}");
+        assert!(said.contains("before the traffic shift"), "{said}");
+        assert!(said.contains("automatic scaling goes on"), "{said}");
+        assert_eq!(cloud.aws.with(|world| world.deployed()), before, "{said}");
     }
 }
 
 /// Deploys with the keys that a program gives.
 fn from_a_process(cloud: &Cloud) -> Ended {
+    cloud.ended(&mut given_by_a_process(cloud))
+}
+
+/// The command that does.
+fn given_by_a_process(cloud: &Cloud) -> Command {
     // Another key each time it is asked.
     cloud.file(
         "keys.sh",
@@ -128,7 +160,7 @@ fn from_a_process(cloud: &Cloud) -> Ended {
     let mut command = cloud.command(&["deploy", "production", "--image", IMAGE, "--idempotency-key", "run:1:web"]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_PROFILE", "deploy");
     command.env("AWS_CONFIG_FILE", cloud.folder().join("aws")).env("PATH", "/usr/bin:/bin");
-    cloud.ended(&mut command)
+    command
 }
 
 #[test]

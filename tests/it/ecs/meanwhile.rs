@@ -99,6 +99,32 @@ fn a_deployment_of_codedeploy_that_another_one_followed_is_superseded_however_it
     }
 }
 
+/// AWS shows it for an hour more, with the revision that it ran.
+#[test]
+fn a_service_that_somebody_deletes_serves_nothing_whatever_the_deployment_says() {
+    let fargate = || World::fargate("badgery", "web").tick(0);
+    for (name, world) in
+        [("CodeDeploy", fargate().code_deploy(Shift::AllAtOnce)), ("ECS", fargate().native(Strategy::BlueGreen))]
+    {
+        let cloud = Cloud::of(world);
+        let (code, said) =
+            cloud.when_it_says(&["deploy", "production", "--image", IMAGE], "accepted as deploy", |_| {
+                cloud.aws.with(|world| {
+                    world.advance(7200);
+                    world.delete_service();
+                });
+            });
+        assert_eq!(code, Some(31), "{name}\n{said}");
+        assert!(said.contains("the deployment succeeded; somebody deleted the service `web`"), "{name}\n{said}");
+        assert!(said.contains("create the service again"), "{name}\n{said}");
+        let again = cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(13);
+        assert!(again.shown().contains("has no service `web`"), "{}", again.shown());
+        assert_eq!(again.writes(), Vec::<String>::new(), "{}", again.shown());
+        let status = cloud.run(&["status", "production"]);
+        assert!(status.shown().contains("has no service `web`"), "{}", status.shown());
+    }
+}
+
 #[test]
 fn two_services_of_one_cluster_are_deployed_without_touching_each_other() {
     let cloud = Cloud::of(World::fargate("badgery", "web").rolling(Breaker::Rollback).other_service("worker"));

@@ -68,6 +68,7 @@ fn each_rolling_deployment_ends_as_it_ended_at_aws() {
         ("rolling_no_room", rolling(Breaker::Rollback).ec2().fault(Fault::NoRoom), "", 32, &["--timeout", EXPIRES]),
         ("rolling_never_stable", rolling(Breaker::Off).fault(Fault::NeverStable), "", 32, &["--timeout", EXPIRES]),
         ("rolling_lost_reply", rolling(Breaker::Rollback).fault(Fault::LostReplyOnce("ecs:UpdateService")), "", 0, &[]),
+        ("rolling_service_deleted", rolling(Breaker::Rollback).fault(Fault::ServiceDeleted(30)), "", 31, &[]),
         ("rolling_throttled", rolling(Breaker::Rollback).fault(Fault::ThrottleEvery(3)), "", 0, &[]),
     ];
     each(scenarios);
@@ -94,6 +95,7 @@ fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
             &[],
         ),
         ("native_stopped_from_the_console", canary().fault(Fault::ConsoleStop("BAKE_TIME")), "", 30, &[]),
+        ("native_service_deleted", canary().fault(Fault::ServiceDeleted(100)), "", 31, &[]),
         ("native_stale_reads", canary().fault(Fault::StaleReads), "", 0, &[]),
     ];
     each(scenarios);

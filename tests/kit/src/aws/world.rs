@@ -76,6 +76,14 @@ impl World {
         ecs::service::tell(self, &cluster, &service, message.to_owned());
     }
 
+    /// Somebody deletes the service, now.
+    pub fn delete_service(&mut self) {
+        let of_world = |known: &ecs::Service| known.cluster == self.cluster && known.name == self.service;
+        if let Some(at) = self.ecs.services.iter().position(of_world) {
+            ecs::rolling::delete_service(self, at);
+        }
+    }
+
     /// How many calls there were.
     #[must_use]
     pub fn calls(&self) -> u64 {
