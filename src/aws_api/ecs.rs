@@ -355,7 +355,7 @@ impl Service {
 }
 
 impl Service {
-    /// Whether it was deleted: ECS shows such a one for about an hour more, and as `DRAINING` while its tasks end.
+    /// Whether it was deleted: `DRAINING` while its tasks end, `INACTIVE` for a while after that.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         matches!(self.status.as_str(), "DRAINING" | "INACTIVE")

@@ -10,7 +10,7 @@ use crate::aws_api::ecs::{Service, ServiceDeployment, Task, TaskDefinition};
 use crate::domain::{EcsName, TaskDefinitionArn};
 
 impl Aws {
-    /// The service; `None` where the cluster has none of that name, or it was deleted.
+    /// The service; `None` where the cluster has none of that name. AWS shows one that was deleted for a while more.
     ///
     /// # Errors
     /// The call did not succeed.
@@ -21,7 +21,7 @@ impl Aws {
         call.customize().interceptor(answer.clone()).send().await.map_err(|error| AwsError::of(CALL, error))?;
         let mut answer = answer.take();
         let all: Vec<Service> = read(CALL, answer["services"].take())?;
-        Ok(all.into_iter().find(|found| found.service_name == service.as_str() && !found.is_deleted()))
+        Ok(all.into_iter().find(|found| found.service_name == service.as_str()))
     }
 
     /// A revision, by its ARN or by `family:revision`; the newest active one for a family.

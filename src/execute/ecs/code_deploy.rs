@@ -1,10 +1,11 @@
 //! The step "CodeDeploy replaces the tasks": begun once, followed to its end, and judged by the revision that serves.
 
+use super::keys::{Keys, asked};
 use super::look::{Looks, Seen};
 use super::pace::{Pace, rest};
 use super::queue::{Begun, begin};
 use super::watch::{Deployment, Fault, Followed, Next, Phases, follow};
-use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded};
+use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over};
 use crate::aws_api::codedeploy::Shift;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
@@ -48,7 +49,10 @@ pub(in crate::execute) async fn run(
     }
     // What an earlier run with this key began is another registration of the same.
     let arn = match replay {
-        true => aws.deployment(&id).await.ok().and_then(|earlier| earlier.task_definition()).unwrap_or(arn),
+        true => {
+            let earlier = asked(aws, &mut cx.events, async || aws.deployment(&id).await).await;
+            earlier.ok().and_then(|earlier| earlier.task_definition()).unwrap_or(arn)
+        }
         false => arn,
     };
     let mut watched = Watched::of(aws, &step.rollout, &id);
@@ -191,7 +195,7 @@ async fn done(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Co
     let ended = match serving(rollout, aws, cx, |serving| serving == Some(arn)).await {
         Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
         Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
-        Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, "the deployment succeeded"),
+        Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("CodeDeploy", arn)),
         Shown::Nothing => Ended::deployed(rollout, arn, "; CodeDeploy says so, and the service could not be looked at"),
     };
     finish(&mut cx.events, ended)
@@ -254,10 +258,11 @@ async fn go_back(watched: &Watched<'_>, cx: &mut Context<'_>, id: &str) -> Resul
 }
 
 /// The deployment that goes back, which may be named a moment later.
-async fn rollback_of(watched: &Watched<'_>, cx: &Context<'_>) -> Option<String> {
-    let mut pace = Pace::new(watched.rollout.poll);
+async fn rollback_of(watched: &Watched<'_>, cx: &mut Context<'_>) -> Option<String> {
+    let (mut pace, mut keys) = (Pace::new(watched.rollout.poll), Keys::default());
     for _ in 0..LATE {
-        if let Ok(deployment) = watched.aws.deployment(&watched.id).await
+        let found = watched.aws.deployment(&watched.id).await;
+        if let Some(deployment) = keys.heard(found, watched.aws, &mut cx.events).await
             && deployment.rollback_deployment.is_some()
         {
             return deployment.rollback_deployment;

@@ -33,7 +33,7 @@ use crate::plan::Later;
 use crate::plan::ecs::Rollout;
 
 use super::{Context, Emitter, Finish};
-use keys::asked;
+use keys::{Keys, asked};
 use pace::{Pace, rest};
 
 /// Looks for the revision that serves.
@@ -66,7 +66,7 @@ fn known(
 async fn as_planned(rollout: &Rollout, aws: &Aws, events: &mut Emitter) -> Result<Service, Failure> {
     let found = asked(aws, events, async || aws.service(&rollout.cluster, &rollout.service).await).await;
     let found = found.map_err(|error| error.to_failure())?;
-    let service = found.ok_or_else(|| {
+    let service = found.filter(|service| !service.is_deleted()).ok_or_else(|| {
         Failure::new(Reason::ChangedUnderneath, format!("the service `{}` is gone", rollout.service)).kind(Kind::Busy)
     })?;
     let serving = service.serving();
@@ -156,16 +156,16 @@ impl Ended {
     /// There is no service any more, whatever became of the deployment.
     fn deleted(rollout: &Rollout, reason: Reason, why: &str) -> Self {
         let Rollout { cluster, service, before, .. } = rollout;
-        let revision = before.as_ref().map_or("<revision>", TaskDefinitionArn::short);
+        let revision = before.as_ref().map(|arn| format!(" with the revision `{}`", arn.short())).unwrap_or_default();
         Self {
             outcome: Outcome::Stranded,
             reason: Some(reason),
             message: format!(
-                "{}; somebody deleted the service `{service}` of the cluster `{cluster}`, and nothing serves",
+                "{}; the cluster `{cluster}` has no active service `{service}` any more, and what runs of it is stopped",
                 why.trim_end_matches('.')
             ),
             hint: Some(format!(
-                "create the service again, with its load balancer and the revision `{revision}`; then deploy again"
+                "once AWS shows it as INACTIVE or not at all, create it again{revision}; then deploy again"
             )),
             release: None,
             image: None,
@@ -216,23 +216,32 @@ impl Shown {
 async fn serving(
     rollout: &Rollout,
     aws: &Aws,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     hoped: impl Fn(Option<&TaskDefinitionArn>) -> bool,
 ) -> Shown {
-    let mut pace = Pace::new(rollout.poll);
+    let (mut pace, mut keys) = (Pace::new(rollout.poll), Keys::default());
     let mut last = Shown::Nothing;
     for _ in 0..STALE {
-        match aws.service(&rollout.cluster, &rollout.service).await {
-            Ok(Some(service)) => last = service.serving().map_or(Shown::Nothing, Shown::Revision),
-            Ok(None) => last = Shown::Deleted,
-            Err(_) => {}
-        }
-        if hoped(last.revision()) {
-            break;
+        let found = aws.service(&rollout.cluster, &rollout.service).await;
+        match keys.heard(found, aws, &mut cx.events).await {
+            Some(Some(service)) if service.is_deleted() => return Shown::Deleted,
+            Some(Some(service)) => {
+                last = service.serving().map_or(Shown::Nothing, Shown::Revision);
+                if hoped(last.revision()) {
+                    break;
+                }
+            }
+            Some(None) => last = Shown::Deleted,
+            None => {}
         }
         rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
     }
     last
+}
+
+/// What is told of a success that did not last.
+fn took_over(who: &str, arn: &TaskDefinitionArn) -> String {
+    format!("{who} says that revision `{}` took over", arn.short())
 }
 
 /// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well.

@@ -135,10 +135,7 @@ impl Deployment for Rolling<'_> {
     async fn look(&mut self, events: &mut Emitter) -> Result<Next, AwsError> {
         let rollout = &self.step.rollout;
         let service = self.aws.service(&rollout.cluster, &rollout.service).await?;
-        let Some(service) = service else {
-            let why = "ECS ended the deployment".to_owned();
-            return Ok(Next::Failed(Fault { reason: Reason::DeploymentFailed, why, rollback: None }));
-        };
+        let Some(service) = service.filter(|service| !service.is_deleted()) else { return Ok(Next::deleted()) };
         let ours = service.deployments.iter().find(|listed| listed.id == self.id).cloned();
         match (&ours, self.unseen) {
             (None, Some(looks)) if looks < YOUNG => {

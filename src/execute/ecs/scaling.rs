@@ -79,14 +79,14 @@ impl Scaling {
     /// Once the deployment is under way: a run that had nothing to do may have taken this hold for one that was left.
     pub(super) async fn insist(&self, aws: &Aws, cx: &mut Context<'_>) {
         let Some(Held { arn, hold }) = &self.held else { return };
-        let again = async {
+        let again = asked(aws, &mut cx.events, async || {
             if aws.scaling_hold(arn).await?.is_some() {
                 return Ok(());
             }
             aws.note_scaling(arn, Some(hold)).await?;
             aws.suspend_scaling(&self.cluster, &self.service, Suspended::ALL).await
-        };
-        let again: Result<Result<(), AwsError>, _> = timeout(RELEASE_CANCELLED, again).await;
+        });
+        let again = timeout(RELEASE_CANCELLED, again).await;
         if let Ok(Err(error)) = again {
             cx.events.note(format!("whether automatic scaling still stands still is not known: {error}"));
         }
@@ -101,25 +101,26 @@ impl Scaling {
     /// Sets it back, unless another run holds it by now: that one sets it back.
     async fn release_within(self, limit: Duration, aws: &Aws, events: &mut Emitter) {
         let Self { cluster, service, held: Some(Held { arn, hold }), .. } = self else { return };
-        let releasing = async {
-            let noted = asked(aws, events, async || aws.scaling_hold(&arn).await).await?;
-            if noted.is_some_and(|noted| noted.key != hold.key) {
+        let mut set_back = false;
+        // From the start again where the keys ran out: another run may have come in meanwhile.
+        let releasing = asked(aws, events, async || {
+            if aws.scaling_hold(&arn).await?.is_some_and(|noted| noted.key != hold.key) {
                 return Ok(Released::Taken);
             }
-            let set_back = async || aws.suspend_scaling(&cluster, &service, hold.before).await;
-            asked(aws, events, set_back).await?;
-            let forgotten = asked(aws, events, async || aws.note_scaling(&arn, None).await).await;
-            Ok(forgotten.map_or_else(Released::Noted, |()| Released::Wholly))
-        };
-        let trouble = match timeout(limit, releasing).await {
+            aws.suspend_scaling(&cluster, &service, hold.before).await?;
+            set_back = true;
+            aws.note_scaling(&arn, None).await.map(|()| Released::Wholly)
+        });
+        let released = timeout(limit, releasing).await;
+        let trouble = match released {
             Ok(Ok(Released::Wholly)) => return events.note("automatic scaling goes on"),
             Ok(Ok(Released::Taken)) => return events.note("another run holds automatic scaling now, and sets it back"),
-            Ok(Ok(Released::Noted(error))) => {
-                return events.note(format!("automatic scaling goes on; the note of it at AWS stays: {error}"));
-            }
-            Ok(Err::<_, AwsError>(error)) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
             Err(_) => format!("AWS did not answer within {}", show_span(limit)),
         };
+        if set_back {
+            return events.note(format!("automatic scaling goes on; the note of it at AWS stays: {trouble}"));
+        }
         events.note(format!("automatic scaling was not set back, which the post step or the next run does: {trouble}"));
         events.note(format!(
             "or: `aws application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension ecs:service:DesiredCount --resource-id service/{cluster}/{service} --suspended-state '{}'`",
@@ -128,11 +129,10 @@ impl Scaling {
     }
 }
 
-/// How far a hold was undone.
+/// What became of a hold.
 enum Released {
+    /// It is undone.
     Wholly,
-    /// The note could not be taken away.
-    Noted(AwsError),
     /// Another run holds it by now.
     Taken,
 }

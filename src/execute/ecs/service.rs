@@ -4,7 +4,7 @@ use super::keys::asked;
 use super::rolling::Rolling;
 use super::staged::Staged;
 use super::watch::{Deployment, Fault, Followed, Next, follow};
-use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded};
+use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over};
 use crate::aws_api::ecs::Service;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
@@ -64,13 +64,13 @@ async fn update(
     let answer = match asked(aws, &mut cx.events, call).await {
         Err(error) if matches!(error.trouble, Trouble::Lost | Trouble::Failing) => {
             cx.events.note(format!("{error}; looking whether ECS took it"));
-            let found = aws.service(&rollout.cluster, &rollout.service).await;
-            match found {
+            let look = async || aws.service(&rollout.cluster, &rollout.service).await;
+            match asked(aws, &mut cx.events, look).await {
                 Ok(Some(service)) if service.task_definition == arn.as_str() => Ok(service),
-                Ok(_) => call().await,
+                Ok(_) => asked(aws, &mut cx.events, call).await,
                 Err(error) => Err(error),
             }
-            .map_err(|error| unsure(&error))?
+            .map_err(|error| if error.trouble == Trouble::Refused { refused(&error) } else { unsure(&error) })?
         }
         answer => answer.map_err(|error| refused(&error))?,
     };
@@ -121,7 +121,7 @@ pub(super) async fn end(
         Next::Done(rest) => match serving(rollout, aws, cx, |serving| serving == Some(arn)).await {
             Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
             Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
-            Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, "the deployment succeeded"),
+            Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("ECS", arn)),
             Shown::Nothing => Ended::deployed(rollout, arn, "; ECS says so, and the service could not be looked at"),
         },
         Next::Failed(Fault { reason: Reason::Superseded, .. }) => {

@@ -1,5 +1,6 @@
 //! A deployment of ECS that shifts traffic: blue/green, linear, canary. One call tells status, stage, weights and reason.
 
+use super::Ended;
 use super::keys::Keys;
 use super::pace::{Pace, rest};
 use super::watch::{Deployment, Fault, Next, Phases};
@@ -8,7 +9,7 @@ use crate::clients::aws::{Aws, AwsError};
 use crate::domain::{Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Phase};
 use crate::execute::{Context, Emitter};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::plan::ecs::{EcsRollout, WaitUntil};
 
 /// Looks for the deployment that an update began: the service names it a moment later.
@@ -70,11 +71,26 @@ impl<'a> Staged<'a> {
             rest(pace.pause(), cx.deadline, &cx.cancel, true).await;
             let found = aws.service(&rollout.cluster, &rollout.service).await;
             let found = keys.heard(found, aws, &mut cx.events).await;
-            named = found.flatten().and_then(|service| service.current_service_deployment);
+            let found = found.flatten();
+            if found.as_ref().is_some_and(Service::is_deleted) {
+                let Ended { message, hint, .. } =
+                    Ended::deleted(rollout, Reason::DeploymentFailed, "ECS took the new revision");
+                return Err(Failure::new(Reason::DeploymentFailed, message)
+                    .kind(Kind::Stranded)
+                    .hint(hint.unwrap_or_default()));
+            }
+            named = found.and_then(|service| service.current_service_deployment);
         }
         Err(Failure::new(Reason::Unknown, "ECS took the new revision and does not name the deployment that it began")
-            .kind(crate::failure::Kind::TimedOut)
+            .kind(Kind::TimedOut)
             .hint("`deploy-action status <environment>` shows what serves"))
+    }
+
+    /// ECS shows no such deployment: it is young, or went with its service.
+    async fn unseen(&self) -> Result<Next, AwsError> {
+        let rollout = &self.step.rollout;
+        let service = self.aws.service(&rollout.cluster, &rollout.service).await?;
+        Ok(if service.is_some_and(|service| service.is_deleted()) { Next::deleted() } else { Next::Goes })
     }
 
     fn progress(&mut self, seen: &ServiceDeployment, events: &mut Emitter) {
@@ -210,7 +226,7 @@ impl Deployment for Staged<'_> {
     }
 
     async fn look(&mut self, events: &mut Emitter) -> Result<Next, AwsError> {
-        let Some(seen) = self.aws.service_deployment(&self.arn).await? else { return Ok(Next::Goes) };
+        let Some(seen) = self.aws.service_deployment(&self.arn).await? else { return self.unseen().await };
         let next = judge(&seen, self.step.wait_until);
         self.phases.to((next == Next::Goes).then(|| phase(&seen)), events);
         self.progress(&seen, events);

@@ -32,6 +32,14 @@ pub(super) enum Next {
     Failed(Fault),
 }
 
+impl Next {
+    /// Nothing is left that could be deployed.
+    pub(super) fn deleted() -> Self {
+        let why = "the service was deleted".to_owned();
+        Self::Failed(Fault { reason: Reason::DeploymentFailed, why, rollback: None })
+    }
+}
+
 /// Why it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -193,15 +201,18 @@ impl<D: Deployment> Watch<'_, D> {
     /// One look of a run that was asked to end. Credentials that ran out since the last one are searched for anew.
     async fn look_anew(&mut self, cx: &mut Context<'_>) -> Option<Next> {
         let until = let_go_until(cx);
-        loop {
-            match timeout_at(until, self.deployment.look(&mut cx.events)).await.ok()? {
-                Ok(next) => return Some(next),
-                Err(error) => match self.keys.trouble(&error, self.aws).await {
-                    Ok(Hope::Renewed) => cx.events.note(RENEWED),
-                    Ok(_) | Err(_) => return None,
-                },
+        let looking = async {
+            loop {
+                match self.deployment.look(&mut cx.events).await {
+                    Ok(next) => return Some(next),
+                    Err(error) => match self.keys.trouble(&error, self.aws).await {
+                        Ok(Hope::Renewed) => cx.events.note(RENEWED),
+                        Ok(Hope::Late | Hope::Nothing) | Err(_) => return None,
+                    },
+                }
             }
-        }
+        };
+        timeout_at(until, looking).await.ok().flatten()
     }
 
     fn answered(&mut self, cx: &mut Context<'_>) {

@@ -57,7 +57,7 @@ fn inactive(target: &EcsTarget, service: &Service) -> Blocker {
     blocker(
         "service_inactive",
         format!("the service `{}` is {}", target.service, service.status),
-        "make it anew, or name another one in deploy.yml",
+        "it was deleted: once AWS shows it as INACTIVE or not at all, make it anew, or name another one in deploy.yml",
     )
 }
 

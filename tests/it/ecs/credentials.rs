@@ -105,7 +105,7 @@ fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
         let begins = whole.said.iter().position(|it| it.operation == "RegisterTaskDefinition").expect("a registration");
         let all = whole.said.len();
         // Once it is under way it is looked at again and again; the last ones set scaling back.
-        for calls in (begins..all).filter(|calls| *calls < begins + 14 || *calls + 5 > all) {
+        for calls in (begins..all).filter(|calls| *calls < begins + 14 || *calls + 6 > all) {
             let cloud = with_command(world.clone().fault(Fault::ExpiresAfterCalls(calls as u64)));
             let ended = from_a_process(&cloud);
             let before = &whole.said[calls].operation;
@@ -113,6 +113,9 @@ fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
             cloud.assert_no_false_green(true, &ended.shown());
             let keys: BTreeSet<_> = ended.said.iter().filter_map(|it| it.access_key.clone()).collect();
             assert!(keys.len() <= 2, "{name}, before {before}: {keys:?}");
+            // The last looks, too, and what is told to whoever goes back.
+            let whole = !["could not be looked at", "not marked as proven"].iter().any(|it| ended.shown().contains(it));
+            assert!(whole, "{name}, before {before}: {}", ended.shown());
             let set_back = ended.output.stdout.contains("automatic scaling goes on\n");
             assert_eq!(set_back, more.contains("hold"), "{name}, before {before}: {}", ended.shown());
         }
@@ -122,13 +125,16 @@ fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
 /// A run that is asked to end has little time, and its last look may be long ago.
 #[test]
 fn ones_that_run_out_before_a_run_is_cancelled_are_searched_for_anew_to_stop_the_deployment() {
-    let fargate = || World::fargate("badgery", "web").scaled(1, 8).tick(1);
+    let fargate = || World::fargate("badgery", "web").scaled(1, 8).tick(5);
     for (word, world) in [
         ("Install", fargate().code_deploy(Shift::AllAtOnce)),
         ("SCALE_UP", fargate().native(Strategy::BlueGreen).bake(5)),
         ("0 of 2 new tasks run", fargate().rolling(Breaker::Rollback)),
     ] {
         let cloud = Cloud::with(world, "auto_scaling: hold");
+        // The signal ends the first pause, so that the next call is the first one of a run that is asked to end.
+        let file = std::fs::read_to_string(cloud.folder().join("deploy.yml")).expect("reads");
+        cloud.file("deploy.yml", &file.replace("poll_interval: 1ms", "poll_interval: 2s"));
         let before = cloud.aws.with(|world| world.deployed());
         let (code, said) = cloud.it_says(&mut given_by_a_process(&cloud), word, |id| {
             cloud.aws.with(|world| world.faults.push(Fault::ExpiresAfterCalls(0)));

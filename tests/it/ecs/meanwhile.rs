@@ -115,13 +115,13 @@ fn a_service_that_somebody_deletes_serves_nothing_whatever_the_deployment_says()
                 });
             });
         assert_eq!(code, Some(31), "{name}\n{said}");
-        assert!(said.contains("the deployment succeeded; somebody deleted the service `web`"), "{name}\n{said}");
-        assert!(said.contains("create the service again"), "{name}\n{said}");
+        assert!(said.contains("says that revision `web:2` took over; the cluster `badgery` has no"), "{name}\n{said}");
+        assert!(said.contains("create it again with the revision `web:1`"), "{name}\n{said}");
         let again = cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(13);
-        assert!(again.shown().contains("has no service `web`"), "{}", again.shown());
+        assert!(again.shown().contains("service_inactive: the service `web` is INACTIVE"), "{}", again.shown());
         assert_eq!(again.writes(), Vec::<String>::new(), "{}", again.shown());
         let status = cloud.run(&["status", "production"]);
-        assert!(status.shown().contains("has no service `web`"), "{}", status.shown());
+        assert!(status.shown().contains("the service `web` is INACTIVE"), "{}", status.shown());
     }
 }
 
