@@ -355,10 +355,10 @@ impl Service {
 }
 
 impl Service {
-    /// Whether it was deleted: `DRAINING` while its tasks end, `INACTIVE` for a while after that.
+    /// False once it was deleted: `DRAINING` while its tasks end, `INACTIVE` for a while after that.
     #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        matches!(self.status.as_str(), "DRAINING" | "INACTIVE")
+    pub fn is_active(&self) -> bool {
+        self.status == "ACTIVE"
     }
 
     /// ECS's newest deployment, where it has not come to a good end.

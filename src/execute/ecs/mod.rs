@@ -66,7 +66,7 @@ fn known(
 async fn as_planned(rollout: &Rollout, aws: &Aws, events: &mut Emitter) -> Result<Service, Failure> {
     let found = asked(aws, events, async || aws.service(&rollout.cluster, &rollout.service).await).await;
     let found = found.map_err(|error| error.to_failure())?;
-    let service = found.filter(|service| !service.is_deleted()).ok_or_else(|| {
+    let service = found.filter(Service::is_active).ok_or_else(|| {
         Failure::new(Reason::ChangedUnderneath, format!("the service `{}` is gone", rollout.service)).kind(Kind::Busy)
     })?;
     let serving = service.serving();
@@ -224,7 +224,7 @@ async fn serving(
     for _ in 0..STALE {
         let found = aws.service(&rollout.cluster, &rollout.service).await;
         match keys.heard(found, aws, &mut cx.events).await {
-            Some(Some(service)) if service.is_deleted() => return Shown::Deleted,
+            Some(Some(service)) if !service.is_active() => return Shown::Deleted,
             Some(Some(service)) => {
                 last = service.serving().map_or(Shown::Nothing, Shown::Revision);
                 if hoped(last.revision()) {

@@ -135,7 +135,7 @@ impl Deployment for Rolling<'_> {
     async fn look(&mut self, events: &mut Emitter) -> Result<Next, AwsError> {
         let rollout = &self.step.rollout;
         let service = self.aws.service(&rollout.cluster, &rollout.service).await?;
-        let Some(service) = service.filter(|service| !service.is_deleted()) else { return Ok(Next::deleted()) };
+        let Some(service) = service.filter(Service::is_active) else { return Ok(Next::deleted()) };
         let ours = service.deployments.iter().find(|listed| listed.id == self.id).cloned();
         match (&ours, self.unseen) {
             (None, Some(looks)) if looks < YOUNG => {

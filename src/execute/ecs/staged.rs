@@ -72,7 +72,7 @@ impl<'a> Staged<'a> {
             let found = aws.service(&rollout.cluster, &rollout.service).await;
             let found = keys.heard(found, aws, &mut cx.events).await;
             let found = found.flatten();
-            if found.as_ref().is_some_and(Service::is_deleted) {
+            if found.as_ref().is_some_and(|service| !service.is_active()) {
                 let Ended { message, hint, .. } =
                     Ended::deleted(rollout, Reason::DeploymentFailed, "ECS took the new revision");
                 return Err(Failure::new(Reason::DeploymentFailed, message)
@@ -90,7 +90,7 @@ impl<'a> Staged<'a> {
     async fn unseen(&self) -> Result<Next, AwsError> {
         let rollout = &self.step.rollout;
         let service = self.aws.service(&rollout.cluster, &rollout.service).await?;
-        Ok(if service.is_some_and(|service| service.is_deleted()) { Next::deleted() } else { Next::Goes })
+        Ok(if service.is_some_and(|service| !service.is_active()) { Next::deleted() } else { Next::Goes })
     }
 
     fn progress(&mut self, seen: &ServiceDeployment, events: &mut Emitter) {

@@ -38,7 +38,7 @@ pub(super) fn service(target: &EcsTarget, service: Option<&Service>) -> Vec<Bloc
             format!("the cluster `{cluster}` in {} has no service `{name}`", target.region),
             "check region, cluster and service in deploy.yml; the service itself is made once, by your infrastructure's code or in the console",
         )],
-        Some(service) if service.status != "ACTIVE" => vec![inactive(target, service)],
+        Some(service) if !service.is_active() => vec![inactive(target, service)],
         Some(service) if service.desired_count == 0 => vec![blocker(
             "no_replicas",
             format!("the service `{name}` shall have 0 tasks, so there is nothing to prove"),
@@ -50,7 +50,7 @@ pub(super) fn service(target: &EcsTarget, service: Option<&Service>) -> Vec<Bloc
 
 /// What is wanted runs: then the service has to be there still.
 pub(super) fn alive(target: &EcsTarget, service: &Service) -> Option<Blocker> {
-    (service.status != "ACTIVE").then(|| inactive(target, service))
+    (!service.is_active()).then(|| inactive(target, service))
 }
 
 fn inactive(target: &EcsTarget, service: &Service) -> Blocker {
