@@ -10,7 +10,7 @@ use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
-use crate::agent::swap::{Done, Job, Left, Routes, drained};
+use crate::agent::swap::{Done, Job, Left, Routes, SURE, drained};
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
@@ -156,7 +156,7 @@ impl App {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
             if let Some(port) = port {
                 let limit = until.saturating_duration_since(Instant::now());
-                let left = drained(&container, port, &proxy, limit).await;
+                let left = drained(&container, port, &proxy, limit, SURE).await;
                 if left != Left::Open(0) {
                     tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");
                 }

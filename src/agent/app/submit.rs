@@ -245,6 +245,7 @@ impl App {
             planned,
             proof: None,
             rehearsal: None,
+            asked: None,
             drain_until: None,
             // Taken here where they are free, so that after a start nobody comes in between.
             routes: Routes::of(&self.routes, self.routes.clone().try_lock_owned().ok()),

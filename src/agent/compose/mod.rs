@@ -3,6 +3,7 @@
 //! Never a shell, never `up`: containers are created here and started through the engine, so that nothing is recreated.
 
 mod call;
+mod known;
 mod program;
 mod service;
 mod stamp;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +21,7 @@ use super::store::{Lock, remove_file, write_atomic};
 use crate::domain::{ServiceName, one_line};
 
 use call::run;
+use known::{Known, Seen};
 pub use service::{ComposeService, Volume};
 pub use stamp::Stamp;
 
@@ -83,6 +86,7 @@ pub struct Compose {
     dir: PathBuf,
     files: Vec<PathBuf>,
     env: ComposeEnv,
+    known: Arc<Known>,
 }
 
 /// Which of our override files a call includes.
@@ -98,7 +102,8 @@ impl Compose {
     /// A project by its folder and files (absolute, our override aside).
     #[must_use]
     pub fn new(project: &str, dir: &Path, files: &[PathBuf], env: ComposeEnv) -> Self {
-        Self { project: project.to_owned(), dir: dir.to_owned(), files: files.to_vec(), env }
+        let known = Arc::default();
+        Self { project: project.to_owned(), dir: dir.to_owned(), files: files.to_vec(), env, known }
     }
 
     /// The project's name.
@@ -145,12 +150,38 @@ impl Compose {
     /// # Errors
     /// [`ComposeError`], for example of a file that does not parse.
     pub async fn services(&self, with: With) -> Result<BTreeMap<String, ComposeService>, ComposeError> {
-        let output = self.call(with, &["config", "--format", "json"], None).await?;
-        let unexpected = |why: String| ComposeError::Unexpected { call: "config".to_owned(), why };
-        let config: Value = serde_json::from_str(&output).map_err(|error| unexpected(error.to_string()))?;
-        let services =
-            config.get("services").and_then(Value::as_object).ok_or_else(|| unexpected("no services".to_owned()))?;
-        Ok(services.iter().map(|(name, service)| (name.clone(), ComposeService::read(service))).collect())
+        services_in(&self.config(with).await?)
+    }
+
+    /// The same with the live override, and compose's hash of one of them; none where there is no such service. Of a
+    /// configuration that it was asked about before, compose is not asked for the hash again.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub async fn services_and_hash(
+        &self,
+        service: &ServiceName,
+    ) -> Result<(BTreeMap<String, ComposeService>, Option<String>), ComposeError> {
+        let before = Seen::now(self);
+        let config = self.config(With::Live).await?;
+        let services = services_in(&config)?;
+        if !services.contains_key(service.as_str()) {
+            return Ok((services, None));
+        }
+        let seen = before.map(|before| before.with(&config));
+        if let Some(hash) = seen.as_ref().and_then(|seen| self.known.hash(service, seen)) {
+            return Ok((services, Some(hash)));
+        }
+        // After the configuration was read, not beside it: an edit in between makes the next one differ from this one.
+        let hash = self.hash(With::Live, service).await?;
+        if let Some(seen) = seen {
+            self.known.learn(service, seen, &hash);
+        }
+        Ok((services, Some(hash)))
+    }
+
+    async fn config(&self, with: With) -> Result<String, ComposeError> {
+        self.call(with, &["config", "--format", "json"], None).await
     }
 
     /// Compose's hash of a service's configuration, as it labels containers with it.
@@ -285,6 +316,15 @@ impl Compose {
         }
         run(&self.env, &self.dir, all, lock).await
     }
+}
+
+/// The services of a configuration.
+fn services_in(config: &str) -> Result<BTreeMap<String, ComposeService>, ComposeError> {
+    let unexpected = |why: String| ComposeError::Unexpected { call: "config".to_owned(), why };
+    let config: Value = serde_json::from_str(config).map_err(|error| unexpected(error.to_string()))?;
+    let services =
+        config.get("services").and_then(Value::as_object).ok_or_else(|| unexpected("no services".to_owned()))?;
+    Ok(services.iter().map(|(name, service)| (name.clone(), ComposeService::read(service))).collect())
 }
 
 /// What is said of each service: its image.

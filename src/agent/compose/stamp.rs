@@ -9,17 +9,23 @@ use super::Compose;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(Vec<Option<(u64, i64, i64, u64)>>);
 
-impl Compose {
-    /// The stamp of the user's compose files and of the `.env` beside them.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
+impl Stamp {
+    /// That of these files.
+    pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a Path>) -> Self {
         let of = |path: &Path| {
             let meta = std::fs::metadata(path).ok()?;
             Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.size()))
         };
+        Self(files.into_iter().map(of).collect())
+    }
+}
+
+impl Compose {
+    /// The stamp of the user's compose files and of the `.env` beside them.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
         let env = self.dir().join(".env");
-        let files = self.files().iter().map(AsRef::as_ref);
-        Stamp(files.chain([env.as_path()]).map(of).collect())
+        Stamp::of(self.files().iter().map(AsRef::as_ref).chain([env.as_path()]))
     }
 }
 

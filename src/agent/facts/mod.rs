@@ -6,7 +6,7 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::compose::{ComposeError, ComposeService, With};
+use super::compose::{ComposeError, ComposeService};
 use super::proxy::traefik::api::View;
 use super::proxy::traefik::compile::Subject;
 use super::proxy::traefik::labels;
@@ -75,15 +75,14 @@ impl Facts {
     /// # Errors
     /// [`FactsError`].
     pub async fn gather(site: &Site, service: &ServiceName, state: &ServiceState) -> Result<Self, FactsError> {
-        let (services, hash, containers, everything, (view, view_error)) = tokio::join!(
-            site.compose.services(With::Live),
-            site.compose.hash(With::Live, service),
+        let (read, containers, everything, (view, view_error)) = tokio::join!(
+            site.compose.services_and_hash(service),
             site.engine.service_containers(site.compose.project(), service.as_str()),
             site.engine.running_containers(),
             Self::view(site),
         );
-        let services = services?;
-        let Some(compose) = services.get(service.as_str()).cloned() else {
+        let (services, hash) = read?;
+        let Some((compose, hash)) = services.get(service.as_str()).cloned().zip(hash) else {
             let known: Vec<String> = services.into_keys().collect();
             let (project, service) = (site.compose.project().to_owned(), service.clone());
             return Err(FactsError::NoService { project, service, known: known.join(", ") });
@@ -121,7 +120,7 @@ impl Facts {
             containers,
             compose,
             dependents,
-            hash: hash?,
+            hash,
             view,
             view_error,
             proxy,

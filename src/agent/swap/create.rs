@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use super::disk::tells_full;
 use super::{Fault, Swap, members};
 use crate::agent::compose::{ComposeError, With};
@@ -233,10 +235,19 @@ impl Swap {
         Ok(())
     }
 
+    /// Begins to ask compose for the hash of the new containers' configuration; [`Swap::asked_for`] takes the answer.
+    pub(super) fn ask(&mut self) {
+        let (site, service) = (self.site.clone(), self.service.clone());
+        let asked = tokio::spawn(async move { site.compose.hash(With::Candidate, &service).await });
+        self.asked = Some(AbortOnDropHandle::new(asked));
+    }
+
     /// A container whose label is not the hash that compose gives for its configuration would be made anew, old one first,
     /// by the next plain `docker compose up -d`.
-    pub(super) async fn asked_for(&self) -> Result<(), Fault> {
-        let hash = self.site.compose.hash(With::Candidate, &self.service).await.map_err(FactsError::from)?;
+    pub(super) async fn asked_for(&mut self) -> Result<(), Fault> {
+        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let asked = self.cancellable(async { asked.await.map_err(|error| Fault::new(Reason::Bug, error.to_string())) });
+        let hash = asked.await?.map_err(FactsError::from)?;
         if hash == self.job.config_hash {
             return Ok(());
         }

@@ -10,8 +10,13 @@ use tokio::time::Instant;
 
 use crate::clients::docker::Container;
 
-/// Time between the two samples that must both be empty.
+/// Time between two samples.
 const APART: Duration = Duration::from_millis(100);
+/// So many empty samples in a row show that no connection is open.
+pub const GLANCE: u32 = 2;
+/// So many show that none will be opened, before a container is stopped: where an application ends its connections itself,
+/// none is open a moment after the switch, while the proxy of a busy host may not have dialled yet for the last request.
+pub const SURE: u32 = 10;
 /// `st` of an established connection in `/proc/net/tcp` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 /// The same of one that listens.
@@ -27,14 +32,16 @@ pub enum Left {
 }
 
 /// Waits until nobody among `peers` has a connection to a port that the container listens on, or until `limit`. Where no
-/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained.
-pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: Duration) -> Left {
+/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained. `enough` empty samples in
+/// a row are believed.
+pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: Duration, enough: u32) -> Left {
+    let Some(pid) = container.pid else { return Left::Open(0) };
     let until = Instant::now() + limit;
     let mut quiet = 0;
     loop {
-        let open = container.pid.map_or(Some(0), |pid| open_connections(pid, port, peers));
+        let open = open_connections(pid, port, peers);
         quiet = if open == Some(0) { quiet + 1 } else { 0 };
-        if quiet == 2 {
+        if quiet == enough {
             return Left::Open(0);
         }
         if Instant::now() >= until {

@@ -26,7 +26,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::compose::ComposeError;
 use super::config::ServiceConfig;
 use super::facts::Facts;
 use super::proxy::traefik::file::Proof;
@@ -39,7 +41,7 @@ use crate::event::{DeployEvent, Outcome, Phase};
 
 pub use address::sets_aside;
 pub use cancel::CancelGate;
-pub use drain::{Left, drained};
+pub use drain::{GLANCE, Left, SURE, drained};
 pub use fault::Fault;
 pub use gate::{address, probe_once};
 pub use job::Job;
@@ -85,6 +87,8 @@ pub struct Swap {
     pub drain_until: Option<Instant>,
     /// The rehearsal that was prepared while the containers started.
     pub rehearsal: Option<Rehearsal>,
+    /// What compose says of the new containers, once it was asked.
+    pub asked: Option<AbortOnDropHandle<Result<String, ComposeError>>>,
     /// The application's routes, which nobody else changes meanwhile.
     pub routes: Routes,
     /// Whose addresses stand in for their names until it ends.

@@ -37,7 +37,8 @@ fn before_the_switch_the_old_version_serves_and_nothing_is_left() {
     });
     let scene = Scene::new(slow_proxy(setting, "3s"));
     let never_ready = scene.user.app(&AppImage::version("v2").env("BOOT_MS", "100000"));
-    let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "300"));
+    // A rehearsal asks it more than once, so that one lasts however late the signal comes.
+    let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "2000"));
     for phase in ["adopt", "pull", "create", "start", "gate", "rehearse"] {
         let pulls = phase == "pull";
         let hung = pulls.then(|| scene.stage().bed.registry.signal("STOP").expect("it runs"));
@@ -107,7 +108,8 @@ fn a_step_that_is_killed_in_any_phase_is_closed_by_its_post_step() {
         post
     };
     let never_ready = scene.user.app(&AppImage::version("v2").env("BOOT_MS", "100000"));
-    let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "300"));
+    // A rehearsal asks it more than once: it lasts until the post step has asked the agent to cancel.
+    let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "4000"));
     for phase in ["adopt", "create", "start", "gate", "rehearse"] {
         let mut step = match phase {
             "rehearse" => scene.start_with(&never_ready, &slow),
