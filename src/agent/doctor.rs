@@ -218,8 +218,9 @@ async fn project(found: &mut Findings, what: &str, compose: &Compose, services: 
             return;
         }
     }
-    match compose.services(With::Live).await {
-        Ok(known) => {
+    match compose.resolve(With::Live).await {
+        Ok(resolved) => {
+            let known = resolved.services;
             let missing: Vec<String> = services.filter(|service| !known.contains_key(service)).collect();
             if missing.is_empty() {
                 found.good(what, format!("project `{}` in {}", compose.project(), compose.dir().display()));

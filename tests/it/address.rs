@@ -1,6 +1,7 @@
 //! Where the network sets addresses aside, each new container has one for its whole life, and the route needs no name.
 
 use std::fs;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use kit::bed::{BedOptions, EngineOptions, request};
@@ -116,6 +117,27 @@ fn where_an_engine_that_resolves_names_is_away_addresses_stand_in() {
     stage.bed.engine().expect("an engine of its own").start().expect("starts");
     stage.bed.agent().expect("an agent").start(&[]).expect("starts");
     stage.wait("the name to lead there again", || leads_to(&name) && serves());
+}
+
+/// Names are resolved by the engine: a request waits for one that stands still for a moment, as a busy host may.
+#[test]
+fn a_request_waits_for_an_engine_that_stands_still() {
+    let bed = BedOptions { engine: Some(EngineOptions::default()), ..Setting::default().bed };
+    let mut stage = Stage::set(Setting { bed, ..Setting::default() });
+    stage.deploy(&stage.version("v2")).expect(0);
+    stage.wait("the old container to be gone", || stage.ids("web").len() == 1);
+    assert_eq!(servers(&stage), [stage.containers("web")[0].name.clone()]);
+    let door = stage.bed.proxy.web_for_load().expect("Traefik runs");
+    let engine = stage.bed.engine().expect("an engine of its own");
+    engine.signal("STOP").expect("it runs");
+    // Longer than Traefik keeps a connection that nobody uses: each one is made anew then.
+    let (answers, answer) = mpsc::channel();
+    answer.recv_timeout(Duration::from_secs(2)).expect_err("nobody asks");
+    std::thread::spawn(move || answers.send(request(door, "GET", HOST, "/", &[])));
+    answer.recv_timeout(Duration::from_millis(1500)).expect_err("it waits for the name");
+    engine.signal("CONT").expect("it stands");
+    let answer = answer.recv().expect("no panic").expect("an answer");
+    assert_eq!((answer.status, answer.header("x-version")), (200, Some("v2")), "{answer:?}");
 }
 
 /// `agent doctor` says where users depend on the engine although their containers do not.

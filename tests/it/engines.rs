@@ -29,6 +29,10 @@ fn deployed(told: &Told) {
 fn usual_day(engine: EngineOptions) {
     let user = user(engine);
     let stage = &user.stage;
+    let file = stage.bed.project.read("compose.yaml").expect("reads");
+    let file = file.replace("    labels:", "    env_file: [app.env]\n    labels:");
+    stage.bed.project.write("app.env", "GREETING='a $$ sign'\n").expect("writes");
+    stage.bed.project.write("compose.yaml", &file).expect("writes");
     let load = Load::start(LoadConfig::new(stage.bed.proxy.web_for_load().expect("an address"), HOST, RATE));
     assert!(load.wait_until_ok(u64::from(RATE), Duration::from_secs(20)), "the load begins");
     for version in ["v2", "v3"] {

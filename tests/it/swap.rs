@@ -76,6 +76,31 @@ fn a_config_only_change_is_a_change() {
     assert_eq!(run.result()["release"], 3);
 }
 
+/// Compose's own `config --hash` leaves such a file out.
+#[test]
+fn what_an_env_file_says_is_part_of_the_configuration() {
+    let stage = Stage::new();
+    let write = |name: &str, text: &str| stage.bed.project.write(name, text).expect("writes");
+    let file = stage.bed.project.read("compose.yaml").expect("reads");
+    write("compose.yaml", &file.replace("    labels:", "    env_file: [app.env]\n    labels:"));
+    let v2 = stage.version("v2");
+    for said in ["GREETING=one", "GREETING=a $ sign"] {
+        write("app.env", &format!("# For everybody.\n{}'\n", said.replacen('=', "='", 1)));
+        let run = stage.deploy(&v2).expect(0);
+        assert_eq!(run.result()["changed"], true, "{said}");
+        stage.wait("the old container to be gone", || stage.containers("web").len() == 1);
+        let before = stage.ids("web");
+        let env = stage.bed.machine.docker(&["inspect", "--format", "{{json .Config.Env}}", &before[0]]);
+        assert!(env.expect("a container").contains(&format!("{said:?}")), "{said}");
+        assert_eq!(stage.state()["drift"], serde_json::json!([]), "{said}");
+        stage.bed.project.up().expect("a plain up");
+        assert_eq!(stage.ids("web"), before, "{said}: a plain up recreates nothing");
+    }
+    assert_eq!(stage.deploy(&v2).expect(0).result()["changed"], false);
+    write("app.env", "GREETING=another\n");
+    assert_eq!(stage.state()["drift"][0]["code"], "config_changed");
+}
+
 #[test]
 fn a_first_deployment_without_a_container() {
     let stage = Stage::set(Setting { up: false, ..Setting::default() });

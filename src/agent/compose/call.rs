@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use super::program::program;
@@ -15,11 +15,12 @@ use crate::domain::one_line;
 /// Longest call that is repeated in a message, in characters.
 const SHOWN: usize = 200;
 
-/// Runs it with these arguments and gives what it printed.
+/// Runs it with these arguments, reading `input`, and gives what it printed.
 pub(super) async fn run(
     env: &ComposeEnv,
     dir: &Path,
     arguments: Vec<OsString>,
+    input: Option<&str>,
     lock: Option<&Lock>,
 ) -> Result<String, ComposeError> {
     let verb = |arguments: &[OsString]| {
@@ -33,14 +34,21 @@ pub(super) async fn run(
     let mut command = Command::new(program);
     command.args(first).args(&arguments).current_dir(dir);
     command.env_clear().envs(&env.0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command.process_group(0);
     die_with_us(&mut command, lock);
     let mut child = command.spawn().map_err(ComposeError::Spawn)?;
     let mut group = Group::of(&child);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let collected = async {
+        let write_in = async {
+            if let Some((mut pipe, input)) = stdin.zip(input) {
+                // One that ends without reading it says why itself.
+                let _ = pipe.write_all(input.as_bytes()).await;
+            }
+        };
         let read_out = async {
             if let Some(pipe) = stdout {
                 let _ = pipe.take(MAX_OUTPUT as u64 + 1).read_to_end(&mut out).await;
@@ -51,7 +59,7 @@ pub(super) async fn run(
                 let _ = pipe.take(MAX_OUTPUT as u64).read_to_end(&mut err).await;
             }
         };
-        tokio::join!(read_out, read_err);
+        tokio::join!(write_in, read_out, read_err);
         child.wait().await
     };
     let status = tokio::time::timeout(LIMIT, collected)
@@ -144,7 +152,7 @@ mod tests {
             }
         };
         tokio::select! {
-            ended = run(&env, folder.path(), vec!["config".into()], None) => panic!("{ended:?}"),
+            ended = run(&env, folder.path(), vec!["config".into()], None, None) => panic!("{ended:?}"),
             () = started => {}
         }
         let id = std::fs::read_to_string(&child).expect("reads");

@@ -1,40 +1,26 @@
-//! Hashes that compose gave before. Reading a project takes it a while, and most often nothing has changed since.
+//! Hashes that compose gave before: asking it takes a while, and most often nothing has changed since.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::program::program;
-use super::{Compose, Stamp};
+use super::{ComposeEnv, Stamp};
 use crate::domain::ServiceName;
 use crate::signing::body_hash;
 
-/// All that a hash depends on: the configuration as compose reads it, and which compose that was. The files' own stamps
-/// stand for what a configuration may not show.
+/// All that a hash depends on: the resolved project, and which compose is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
-    files: Stamp,
-    live: Stamp,
     program: Stamp,
-    config: String,
+    resolved: String,
 }
 
 impl Seen {
-    /// What can be told before compose is asked: an edit from here on is not missed. `None` where only Docker's command
-    /// knows which compose it runs.
-    pub(super) fn now(compose: &Compose) -> Option<Self> {
-        let (program, None) = program(&compose.env.0) else { return None };
-        Some(Self {
-            files: compose.stamp(),
-            live: Stamp::of([compose.live().as_path()]),
-            program: Stamp::of([Path::new(&program)]),
-            config: String::new(),
-        })
-    }
-
-    /// With the configuration that compose read then.
-    pub(super) fn with(self, config: &str) -> Self {
-        Self { config: body_hash(config.as_bytes()), ..self }
+    /// `None` where only Docker's command knows which compose it runs.
+    pub(super) fn by(env: &ComposeEnv, resolved: &str) -> Option<Self> {
+        let (program, None) = program(&env.0) else { return None };
+        Some(Self { program: Stamp::of([Path::new(&program)]), resolved: body_hash(resolved.as_bytes()) })
     }
 }
 
@@ -59,14 +45,14 @@ impl Known {
 mod tests {
     use std::fs;
 
+    use super::super::{Compose, With};
     use super::*;
-    use crate::agent::compose::ComposeEnv;
     use crate::agent::store::write_atomic;
 
     /// Prints the configuration, and counts how often it is asked for a hash, which is that of the file `hash`.
     const COMPOSE: &str = r#"#!/bin/sh
 case "$*" in
-  *--hash*) echo x >>asked; echo "web $(cat hash)" ;;
+  *"--file - config --hash web") cat >read; echo x >>asked; echo "web $(cat hash)" ;;
   *) cat config ;;
 esac
 "#;
@@ -76,44 +62,40 @@ esac
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(at(name), text).expect("writes");
+        let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
         let install = |text: &str| {
             write_atomic(&at("cli-plugins/docker-compose"), &at("new"), text.as_bytes(), 0o755).expect("writes");
         };
         fs::create_dir(at("cli-plugins")).expect("makes");
         install(COMPOSE);
-        write("config", r#"{"services": {"web": {"image": "a"}}}"#);
+        write("config", r#"{"services":{"web":{"image":"a"}}}"#);
         write("hash", &"1".repeat(64));
         let path = "/usr/bin:/bin".to_owned();
         let env = ComposeEnv(BTreeMap::from([("PATH", path), ("DOCKER_CONFIG", folder.path().display().to_string())]));
         let compose = Compose::new("p", folder.path(), &[at("compose.yaml")], env);
         let web: ServiceName = "web".parse().expect("a name");
-        assert_eq!(Seen::now(&Compose::new("p", folder.path(), &[], ComposeEnv::default())), None, "not where it is");
         let mut expected = 0;
         let mut check = async |what: &str, asks: bool, hash: &str| {
             expected += usize::from(asks);
-            let (services, found) = compose.services_and_hash(&web).await.expect("reads");
-            assert!(services.contains_key("web"), "{what}");
-            assert_eq!(found, Some(hash.repeat(64)), "{what}");
-            assert_eq!(fs::read_to_string(at("asked")).map_or(0, |asked| asked.lines().count()), expected, "{what}");
+            let resolved = compose.resolve(With::Live).await.expect("reads");
+            assert_eq!(compose.hash(&resolved, &web).await.expect("reads"), hash.repeat(64), "{what}");
+            assert_eq!(read("asked").lines().count(), expected, "{what}");
+            assert!(!asks || read("read") == read("config"), "{what}: it is asked about what it said");
         };
         check("never seen", true, "1").await;
         write("hash", &"2".repeat(64));
         check("as before", false, "1").await;
-        write("config", r#"{"services": {"web": {"image": "b"}}}"#);
+        write("config", r#"{"services":{"web":{"image":"b"}}}"#);
         check("another configuration", true, "2").await;
         write("hash", &"3".repeat(64));
         check("as before", false, "2").await;
-        write("compose.yaml", "services: {}");
-        check("an edited file", true, "3").await;
-        write("hash", &"4".repeat(64));
-        compose.write_live(&BTreeMap::new()).expect("writes");
-        check("another override", true, "4").await;
-        write("hash", &"5".repeat(64));
         install(&format!("{COMPOSE}\n"));
-        check("another compose", true, "5").await;
-        check("as before", false, "5").await;
-        let other: ServiceName = "api".parse().expect("a name");
-        let (_, none) = compose.services_and_hash(&other).await.expect("reads");
-        assert_eq!(none, None);
+        check("another compose", true, "3").await;
+        check("as before", false, "3").await;
+    }
+
+    #[test]
+    fn a_compose_that_only_dockers_command_finds_is_asked_each_time() {
+        assert_eq!(Seen::by(&ComposeEnv::default(), "{}"), None);
     }
 }

@@ -5,6 +5,7 @@
 mod call;
 mod known;
 mod program;
+mod resolved;
 mod service;
 mod stamp;
 
@@ -22,6 +23,7 @@ use crate::domain::{ServiceName, one_line};
 
 use call::run;
 use known::{Known, Seen};
+pub use resolved::Resolved;
 pub use service::{ComposeService, Volume};
 pub use stamp::Stamp;
 
@@ -141,58 +143,38 @@ impl Compose {
     /// # Errors
     /// [`ComposeError`] where compose is missing.
     pub async fn version(env: &ComposeEnv) -> Result<String, ComposeError> {
-        let output = run(env, Path::new("/"), vec!["version".into(), "--short".into()], None).await?;
+        let output = run(env, Path::new("/"), vec!["version".into(), "--short".into()], None, None).await?;
         Ok(output.trim().trim_start_matches('v').to_owned())
     }
 
-    /// What the files say of every service.
+    /// What the files say, everything in them resolved.
     ///
     /// # Errors
     /// [`ComposeError`], for example of a file that does not parse.
-    pub async fn services(&self, with: With) -> Result<BTreeMap<String, ComposeService>, ComposeError> {
-        services_in(&self.config(with).await?)
+    pub async fn resolve(&self, with: With) -> Result<Resolved, ComposeError> {
+        Resolved::read(&self.call(with, &["config", "--format", "json"], None).await?)
     }
 
-    /// The same with the live override, and compose's hash of one of them; none where there is no such service. Of a
-    /// configuration that it was asked about before, compose is not asked for the hash again.
+    /// Compose's hash of a service's configuration, as it labels containers with it. Of a configuration that it was asked
+    /// about before, it is not asked again.
     ///
     /// # Errors
-    /// [`ComposeError`].
-    pub async fn services_and_hash(
-        &self,
-        service: &ServiceName,
-    ) -> Result<(BTreeMap<String, ComposeService>, Option<String>), ComposeError> {
-        let before = Seen::now(self);
-        let config = self.config(With::Live).await?;
-        let services = services_in(&config)?;
-        if !services.contains_key(service.as_str()) {
-            return Ok((services, None));
-        }
-        let seen = before.map(|before| before.with(&config));
+    /// [`ComposeError`], for example where there is no such service.
+    pub async fn hash(&self, resolved: &Resolved, service: &ServiceName) -> Result<String, ComposeError> {
+        let seen = Seen::by(&self.env, &resolved.text);
         if let Some(hash) = seen.as_ref().and_then(|seen| self.known.hash(service, seen)) {
-            return Ok((services, Some(hash)));
+            return Ok(hash);
         }
-        // After the configuration was read, not beside it: an edit in between makes the next one differ from this one.
-        let hash = self.hash(With::Live, service).await?;
+        let mut all = self.begin();
+        all.extend(["--file", "-", "config", "--hash", service.as_str()].map(OsString::from));
+        let output = self.run(all, Some(&resolved.text), None).await?;
+        let hash = output.split_whitespace().nth(1).filter(|hash| hash.len() == 64).map(str::to_owned);
+        let unexpected = || ComposeError::Unexpected { call: "config --hash".to_owned(), why: one_line(&output, 300) };
+        let hash = hash.ok_or_else(unexpected)?;
         if let Some(seen) = seen {
             self.known.learn(service, seen, &hash);
         }
-        Ok((services, Some(hash)))
-    }
-
-    async fn config(&self, with: With) -> Result<String, ComposeError> {
-        self.call(with, &["config", "--format", "json"], None).await
-    }
-
-    /// Compose's hash of a service's configuration, as it labels containers with it.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
-    pub async fn hash(&self, with: With, service: &ServiceName) -> Result<String, ComposeError> {
-        let output = self.call(with, &["config", "--hash", service.as_str()], None).await?;
-        let hash = output.split_whitespace().nth(1).filter(|hash| hash.len() == 64);
-        hash.map(str::to_owned)
-            .ok_or_else(|| ComposeError::Unexpected { call: "config --hash".to_owned(), why: one_line(&output, 300) })
+        Ok(hash)
     }
 
     /// Creates containers until the service has `total`, with the candidate override. Existing ones stay as they are.
@@ -296,9 +278,14 @@ impl Compose {
             .map_err(|source| ComposeError::Write { path: path.to_owned(), source })
     }
 
+    /// How every call begins.
+    fn begin(&self) -> Vec<OsString> {
+        let project = ["--project-name".into(), self.project.clone().into()];
+        project.into_iter().chain(["--project-directory".into(), self.dir.clone().into()]).collect()
+    }
+
     async fn call(&self, with: With, arguments: &[&str], lock: Option<&Lock>) -> Result<String, ComposeError> {
-        let mut all: Vec<OsString> = vec!["--project-name".into(), self.project.clone().into()];
-        all.extend(["--project-directory".into(), self.dir.clone().into()]);
+        let mut all = self.begin();
         for file in &self.files {
             all.extend(["--file".into(), file.into()]);
         }
@@ -310,21 +297,21 @@ impl Compose {
             all.extend(["--file".into(), path.into()]);
         }
         all.extend(arguments.iter().map(OsString::from));
+        self.run(all, None, lock).await
+    }
+
+    async fn run(
+        &self,
+        arguments: Vec<OsString>,
+        input: Option<&str>,
+        lock: Option<&Lock>,
+    ) -> Result<String, ComposeError> {
         if !self.dir.is_dir() {
             // Else the system says "no such file", and nobody knows which.
             return Err(ComposeError::NoFolder(self.dir.clone()));
         }
-        run(&self.env, &self.dir, all, lock).await
+        run(&self.env, &self.dir, arguments, input, lock).await
     }
-}
-
-/// The services of a configuration.
-fn services_in(config: &str) -> Result<BTreeMap<String, ComposeService>, ComposeError> {
-    let unexpected = |why: String| ComposeError::Unexpected { call: "config".to_owned(), why };
-    let config: Value = serde_json::from_str(config).map_err(|error| unexpected(error.to_string()))?;
-    let services =
-        config.get("services").and_then(Value::as_object).ok_or_else(|| unexpected("no services".to_owned()))?;
-    Ok(services.iter().map(|(name, service)| (name.clone(), ComposeService::read(service))).collect())
 }
 
 /// What is said of each service: its image.

@@ -6,7 +6,7 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::compose::{ComposeError, ComposeService};
+use super::compose::{ComposeError, ComposeService, Resolved, With};
 use super::proxy::traefik::api::View;
 use super::proxy::traefik::compile::Subject;
 use super::proxy::traefik::labels;
@@ -47,11 +47,13 @@ pub enum FactsError {
 pub struct Facts {
     /// Its containers, in any state, those on their way out left out.
     pub containers: Vec<Container>,
-    /// What the compose files say of it.
+    /// What the compose files say, with the live override.
+    pub resolved: Resolved,
+    /// What they say of it.
     pub compose: ComposeService,
     /// Services that depend on it.
     pub dependents: Vec<String>,
-    /// Compose's hash of it, with the live override.
+    /// Compose's hash of that.
     pub hash: String,
     /// Traefik's view, where Traefik is configured.
     pub view: Option<View>,
@@ -75,20 +77,25 @@ impl Facts {
     /// # Errors
     /// [`FactsError`].
     pub async fn gather(site: &Site, service: &ServiceName, state: &ServiceState) -> Result<Self, FactsError> {
-        let (read, containers, everything, (view, view_error)) = tokio::join!(
-            site.compose.services_and_hash(service),
+        let resolved = async {
+            let resolved = site.compose.resolve(With::Live).await?;
+            let Some(compose) = resolved.services.get(service.as_str()).cloned() else {
+                let known: Vec<String> = resolved.services.into_keys().collect();
+                let (project, service) = (site.compose.project().to_owned(), service.clone());
+                return Err(FactsError::NoService { project, service, known: known.join(", ") });
+            };
+            let hash = site.compose.hash(&resolved, service).await?;
+            Ok((resolved, compose, hash))
+        };
+        let (resolved, containers, everything, (view, view_error)) = tokio::join!(
+            resolved,
             site.engine.service_containers(site.compose.project(), service.as_str()),
             site.engine.running_containers(),
             Self::view(site),
         );
-        let (services, hash) = read?;
-        let Some((compose, hash)) = services.get(service.as_str()).cloned().zip(hash) else {
-            let known: Vec<String> = services.into_keys().collect();
-            let (project, service) = (site.compose.project().to_owned(), service.clone());
-            return Err(FactsError::NoService { project, service, known: known.join(", ") });
-        };
+        let (resolved, compose, hash) = resolved?;
         let dependents =
-            services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
+            resolved.services.iter().filter(|(_, other)| other.depends_on.iter().any(|name| name == service.as_str()));
         let dependents = dependents.map(|(name, _)| name.clone()).collect();
         let everything = everything?;
         let proxy = match &site.traefik {
@@ -118,6 +125,7 @@ impl Facts {
         Ok(Self {
             next,
             containers,
+            resolved,
             compose,
             dependents,
             hash,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lease::bounded;
-use super::{Fault, LOOK, SURE, Swap};
+use super::{Fault, LOOK, SETTLE, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, forgotten, insist, lead, withdraw};
 use crate::agent::store::{Ended, Record};
 use crate::clients::docker::{Container, DockerError};
@@ -38,6 +38,7 @@ impl Swap {
     /// Goes back and gives the end as it really is: `stranded` where a part of the way back failed too.
     pub(super) async fn back(&mut self, ended: Ended) -> Ended {
         self.routes.take().await;
+        self.asked = None;
         let began = self.begin(Phase::Back);
         if self.job.going_back.is_none()
             && let Err(fault) = self.record(Record::GoingBack { ended: Box::new(ended.clone()) })
@@ -204,7 +205,7 @@ impl Swap {
         let new = self.made().await?;
         gone.extend(new.iter().flat_map(Container::addresses));
         if self.job.switching {
-            self.drain(&super::members(&new), DRAIN, SURE).await;
+            self.drain(&super::members(&new), Instant::now() + SETTLE, DRAIN).await;
         }
         for container in new {
             if self.job.switching && container.running() {

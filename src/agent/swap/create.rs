@@ -235,28 +235,38 @@ impl Swap {
         Ok(())
     }
 
-    /// Begins to ask compose for the hash of the new containers' configuration; [`Swap::asked_for`] takes the answer.
+    /// Begins to ask compose for the hash of what was planned, with the new image; [`Swap::asked_for`] takes the answer.
     pub(super) fn ask(&mut self) {
         let (site, service) = (self.site.clone(), self.service.clone());
-        let asked = tokio::spawn(async move { site.compose.hash(With::Candidate, &service).await });
+        let image = self.job.accepted.image_name.clone();
+        let planned = self.planned.as_ref().map(|planned| planned.facts.resolved.clone());
+        let asked = tokio::spawn(async move {
+            let resolved = match planned {
+                Some(planned) => planned.with_image(&service, &image)?,
+                None => site.compose.resolve(With::Candidate).await?,
+            };
+            site.compose.hash(&resolved, &service).await
+        });
         self.asked = Some(AbortOnDropHandle::new(asked));
     }
 
-    /// A container whose label is not the hash that compose gives for its configuration would be made anew, old one first,
-    /// by the next plain `docker compose up -d`.
+    /// A container whose label is not the hash that compose gives for what was planned would be made anew, old one first,
+    /// by the next plain `docker compose up -d`, or was made from files that somebody edited meanwhile.
     pub(super) async fn asked_for(&mut self) -> Result<(), Fault> {
+        if self.asked.is_none() {
+            self.ask();
+        }
         let Some(asked) = self.asked.take() else { return Ok(()) };
-        let asked = self.cancellable(async { asked.await.map_err(|error| Fault::new(Reason::Bug, error.to_string())) });
-        let hash = asked.await?.map_err(FactsError::from)?;
-        if hash == self.job.config_hash {
+        let hash = asked.await.map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
+        if hash.map_err(FactsError::from)? == self.job.config_hash {
             return Ok(());
         }
         self.as_planned().await?;
         Err(Fault::new(
             Reason::CreateFailed,
-            format!("compose made the new containers of {} from another configuration than it says now", self.service),
+            format!("compose made the new containers of {} from another configuration than was planned", self.service),
         )
-        .hint("update compose on the host, then deploy again"))
+        .hint("let nobody edit the compose files during a deployment, then deploy again; if this comes again, update compose on the host"))
     }
 
     async fn start_new(&self) -> Result<(), Fault> {

@@ -10,15 +10,17 @@ use tokio::time::Instant;
 
 use crate::clients::docker::Container;
 
-/// Time between two samples.
+/// Time between the two samples that must both be empty.
 const APART: Duration = Duration::from_millis(100);
-/// So many empty samples in a row show that no connection is open.
-pub const GLANCE: u32 = 2;
-/// So many show that none will be opened, before a container is stopped: where an application ends its connections itself,
-/// none is open a moment after the switch, while the proxy of a busy host may not have dialled yet for the last request.
-pub const SURE: u32 = 10;
+/// A pause between two samples that took longer than this: the host stood still, the proxy too.
+const STOOD_STILL: Duration = Duration::from_millis(300);
+/// How long after a route left a container its proxy may still open a connection to it, for a request that it had already
+/// given to it: a SYN that was lost is sent again after 1 s (RFC 6298, section 2.1).
+pub const SETTLE: Duration = Duration::from_millis(1200);
 /// `st` of an established connection in `/proc/net/tcp` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
+/// The same of one that is being opened by the other side.
+const OPENING: &str = "03";
 /// The same of one that listens.
 const LISTENING: &str = "0A";
 
@@ -32,26 +34,29 @@ pub enum Left {
 }
 
 /// Waits until nobody among `peers` has a connection to a port that the container listens on, or until `limit`. Where no
-/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained. `enough` empty samples in
-/// a row are believed.
-pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], limit: Duration, enough: u32) -> Left {
+/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained; neither does what is seen
+/// before `settled`, when the last connection may not have been opened yet.
+pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], settled: Instant, limit: Instant) -> Left {
     let Some(pid) = container.pid else { return Left::Open(0) };
-    let until = Instant::now() + limit;
-    let mut quiet = 0;
+    let (mut quiet, mut settled) = (0, settled);
     loop {
         let open = open_connections(pid, port, peers);
         quiet = if open == Some(0) { quiet + 1 } else { 0 };
-        if quiet == enough {
+        let now = Instant::now();
+        if quiet >= 2 && now >= settled {
             return Left::Open(0);
         }
-        if Instant::now() >= until {
+        if now >= limit {
             return open.map_or(Left::Unknown, Left::Open);
         }
         tokio::time::sleep(APART).await;
+        if now.elapsed() > STOOD_STILL {
+            (quiet, settled) = (0, settled.max(Instant::now() + SETTLE));
+        }
     }
 }
 
-/// Established connections in a process's network namespace, read without entering it. A process that is gone has none;
+/// Connections in a process's network namespace, read without entering it. A process that is gone has none;
 /// `None` where they cannot be read.
 fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> Option<u64> {
     let table = |name: &str| match std::fs::read_to_string(format!("/proc/{pid}/net/{name}")) {
@@ -91,7 +96,7 @@ struct Socket {
 fn socket(line: &str) -> Option<Socket> {
     let mut columns = line.split_whitespace().skip(1);
     let (local, peer, state) = (columns.next()?, columns.next()?, columns.next()?);
-    if state != ESTABLISHED && state != LISTENING {
+    if ![ESTABLISHED, OPENING, LISTENING].contains(&state) {
         return None;
     }
     let local = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
@@ -121,6 +126,7 @@ mod tests {
         let v4 = "   1: 020012AC:1F90 030012AC:D2F0 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0 20 4 30 10 -1";
         let of = |local, peer: &str| Some(Socket { listens: false, local, peer: peer.parse().expect("an address") });
         assert_eq!(socket(v4), of(8080, "172.18.0.3"));
+        assert_eq!(socket(&v4.replace(" 01 ", " 03 ")), of(8080, "172.18.0.3"), "SYN_RECV will be open");
         assert_eq!(socket(&v4.replace(" 01 ", " 06 ")), None, "TIME_WAIT is not open");
         let v6 = "0: 0000000000000000FFFF0000020012AC:1F90 0000000000000000FFFF0000030012AC:D2F0 01 0:0";
         assert_eq!(socket(v6), of(8080, "172.18.0.3"));

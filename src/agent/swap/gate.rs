@@ -77,7 +77,8 @@ pub async fn probe_once(client: &reqwest::Client, address: IpAddr, port: u16, pa
 impl Swap {
     pub(super) async fn gate(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Gate);
-        // Not while the engine starts them: on a small host compose would take a core from it. The switch needs the answer.
+        // Not while the engine starts them: on a small host compose would take a core from it. The answer is needed before
+        // the switch.
         self.ask();
         let facts = Box::pin(self.around()).await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {

@@ -22,7 +22,8 @@ impl Swap {
         let Some(planned) = self.planned.as_ref().filter(|planned| planned.stamp != compose.stamp()) else {
             return Ok(());
         };
-        let hash = compose.hash(With::Live, &self.service).await.map_err(FactsError::from)?;
+        let resolved = compose.resolve(With::Live).await.map_err(FactsError::from)?;
+        let hash = compose.hash(&resolved, &self.service).await.map_err(FactsError::from)?;
         if hash == planned.facts.hash {
             return Ok(());
         }

@@ -68,9 +68,14 @@ impl Swap {
     /// The same proof before the switch: through routers that only the agent's requests match, to the new containers,
     /// while everybody else is served by the old ones. A version that is broken behind the proxy is found here.
     pub(super) async fn rehearse(&mut self) -> Result<(), Fault> {
-        if self.job.route.is_none() || self.serving().await?.is_empty() {
-            return Ok(());
+        if self.job.route.is_some() && !self.serving().await?.is_empty() {
+            self.rehearse_route().await?;
         }
+        // Compose was asked at the gate, and took its time meanwhile.
+        self.asked_for().await
+    }
+
+    async fn rehearse_route(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Rehearse);
         self.reachable().await?;
         let Rehearsal { proof, before } = match self.rehearsal.take() {

@@ -17,7 +17,6 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(10);
 impl Swap {
     pub(super) async fn switch(&mut self) -> Result<(), Fault> {
         let began = self.begin(Phase::Switch);
-        self.asked_for().await?;
         self.as_planned().await?;
         let first = if self.job.route.is_none() { self.cancellable(self.first_route()).await? } else { None };
         let before = self.job.before.clone();

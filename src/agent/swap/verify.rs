@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::gate::{Probing, address, probe_once};
-use super::{Fault, GLANCE, Left, SURE, Swap, drained};
+use super::{Fault, Left, Swap, drained};
 use crate::agent::facts::gate;
 use crate::agent::proxy::traefik::prove::baseline;
 use crate::agent::store::Member;
@@ -62,7 +62,8 @@ impl Swap {
         if left.is_zero() {
             return;
         }
-        if let Left::Open(open @ 1..) = self.drain(&self.job.accepted.serving, left.min(DRAINED), GLANCE).await {
+        if let Left::Open(open @ 1..) = self.drain(&self.job.accepted.serving, Instant::now(), left.min(DRAINED)).await
+        {
             let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
             let limit = show_span(self.config.drain_timeout);
             self.note(format!(
@@ -172,7 +173,7 @@ impl Swap {
     async fn drain_old(&self) {
         let began = Instant::now();
         let limit = self.drain_left();
-        match self.drain(&self.job.accepted.serving, limit, SURE).await {
+        match self.drain(&self.job.accepted.serving, Instant::now(), limit).await {
             Left::Open(open) => {
                 let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 self.events.emit(DeployEvent::Drained { open, took_ms });
@@ -190,7 +191,7 @@ impl Swap {
         self.drain_until.map_or(limit, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) async fn drain(&self, members: &[Member], limit: Duration, enough: u32) -> Left {
+    pub(super) async fn drain(&self, members: &[Member], settled: Instant, limit: Duration) -> Left {
         let Some(service) = self.job.route.as_ref().and_then(|route| route.services.values().next()) else {
             return Left::Open(0);
         };
@@ -201,8 +202,7 @@ impl Swap {
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;
         for container in containers {
-            let limit = until.saturating_duration_since(Instant::now());
-            match drained(&container, service.port, &peers, limit, enough).await {
+            match drained(&container, service.port, &peers, settled, until).await {
                 Left::Open(open) => all += open,
                 Left::Unknown => return Left::Unknown,
             }

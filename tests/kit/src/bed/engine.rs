@@ -187,6 +187,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Signals the daemon by the signal's name, for example `STOP`: it hangs then.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let daemon = self.daemon.as_ref().ok_or_else(|| BedError::new("bed: the engine does not run"))?;
+        daemon.signal(name)
+    }
+
     /// The machine whose engine this is.
     pub fn machine(&self) -> &Machine {
         &self.machine
