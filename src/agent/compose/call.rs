@@ -130,21 +130,15 @@ fn die_with_us(command: &mut Command, lock: Option<&Lock>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use super::super::tests::install;
     use super::*;
 
     #[tokio::test]
     async fn a_call_that_is_given_up_leaves_no_child() {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("cli-plugins/docker-compose");
-        std::fs::create_dir(folder.path().join("cli-plugins")).expect("makes");
-        let script = "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n";
-        crate::agent::store::write_atomic(&program, &folder.path().join("new"), script.as_bytes(), 0o755)
-            .expect("writes");
-        let path = "/usr/bin:/bin".to_owned();
-        let env = ComposeEnv(BTreeMap::from([("PATH", path), ("DOCKER_CONFIG", folder.path().display().to_string())]));
+        let env = install(folder.path(), "#!/bin/sh\nsleep 1000 &\necho $! >child\nwait\n");
         let child = folder.path().join("child");
         let started = async {
             while !std::fs::read_to_string(&child).is_ok_and(|text| text.ends_with('\n')) {

@@ -45,9 +45,9 @@ impl Known {
 mod tests {
     use std::fs;
 
+    use super::super::tests::install;
     use super::super::{Compose, With};
     use super::*;
-    use crate::agent::store::write_atomic;
 
     /// Prints the configuration, and counts how often it is asked for a hash, which is that of the file `hash`.
     const COMPOSE: &str = r#"#!/bin/sh
@@ -63,15 +63,9 @@ esac
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(at(name), text).expect("writes");
         let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
-        let install = |text: &str| {
-            write_atomic(&at("cli-plugins/docker-compose"), &at("new"), text.as_bytes(), 0o755).expect("writes");
-        };
-        fs::create_dir(at("cli-plugins")).expect("makes");
-        install(COMPOSE);
+        let env = install(folder.path(), COMPOSE);
         write("config", r#"{"services":{"web":{"image":"a"}}}"#);
         write("hash", &"1".repeat(64));
-        let path = "/usr/bin:/bin".to_owned();
-        let env = ComposeEnv(BTreeMap::from([("PATH", path), ("DOCKER_CONFIG", folder.path().display().to_string())]));
         let compose = Compose::new("p", folder.path(), &[at("compose.yaml")], env);
         let web: ServiceName = "web".parse().expect("a name");
         let mut expected = 0;
@@ -89,7 +83,7 @@ esac
         check("another configuration", true, "2").await;
         write("hash", &"3".repeat(64));
         check("as before", false, "2").await;
-        install(&format!("{COMPOSE}\n"));
+        install(folder.path(), &format!("{COMPOSE}\n"));
         check("another compose", true, "3").await;
         check("as before", false, "3").await;
     }

@@ -329,6 +329,19 @@ fn override_text(services: &serde_json::Map<String, Value>) -> String {
 mod tests {
     use super::*;
 
+    /// A folder as `DOCKER_CONFIG` names it, with this script as compose. Another process makes the program: a fork of a
+    /// test beside this one would keep a descriptor that could write to it, and nobody could run it meanwhile.
+    pub(super) fn install(folder: &Path, script: &str) -> ComposeEnv {
+        let plugins = folder.join("cli-plugins");
+        std::fs::create_dir_all(&plugins).expect("makes");
+        std::fs::write(folder.join("script"), script).expect("writes");
+        let mut install = std::process::Command::new("install");
+        install.arg("--mode=755").arg(folder.join("script")).arg(plugins.join("docker-compose"));
+        assert!(install.status().expect("runs").success());
+        let folder = folder.display().to_string();
+        ComposeEnv(BTreeMap::from([("PATH", "/usr/bin:/bin".to_owned()), ("DOCKER_CONFIG", folder)]))
+    }
+
     #[test]
     fn the_override_holds_images_only() {
         let images = BTreeMap::from([("web".parse().expect("a name"), "r/web@sha256:1".to_owned())]);
