@@ -130,7 +130,7 @@ impl Proxy {
              providers:\n  providersThrottleDuration: {}\n  docker:\n    exposedByDefault: false\n    \
              constraints: \"LabelRegex(`com.docker.compose.project`, `^{bed}(-.*)?$`) || Label(`{LABEL}`, `{bed}`)\"\n  \
              file: {{directory: /etc/traefik/{folder}, watch: true}}\n\
-             serversTransport: {{forwardingTimeouts: {{idleConnTimeout: 1s, dialTimeout: 3s}}}}\n{}\n",
+             serversTransport: {{forwardingTimeouts: {{idleConnTimeout: 1s, dialTimeout: 1s}}}}\n{}\n",
             address(web),
             members(&options.web),
             address(websecure),
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn the_readme_sets_traefik_up_like_this() {
         let readme = include_str!("../../../../README.md");
-        for part in [DEFAULT_CERTIFICATE, "providersThrottleDuration: 200ms", "idleConnTimeout: 1s, dialTimeout: 3s"] {
+        for part in [DEFAULT_CERTIFICATE, "providersThrottleDuration: 200ms", "idleConnTimeout: 1s, dialTimeout: 1s"] {
             assert!(readme.contains(part), "{part}");
         }
     }
