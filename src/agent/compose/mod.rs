@@ -161,13 +161,13 @@ impl Compose {
     /// # Errors
     /// [`ComposeError`], for example where there is no such service.
     pub async fn hash(&self, resolved: &Resolved, service: &ServiceName) -> Result<String, ComposeError> {
-        let seen = Seen::by(&self.env, &resolved.text);
+        let seen = Seen::by(&self.env, resolved.text.expose());
         if let Some(hash) = seen.as_ref().and_then(|seen| self.known.hash(service, seen)) {
             return Ok(hash);
         }
         let mut all = self.begin();
         all.extend(["--file", "-", "config", "--hash", service.as_str()].map(OsString::from));
-        let output = self.run(all, Some(&resolved.text), None).await?;
+        let output = self.run(all, Some(resolved.text.expose()), None).await?;
         let hash = output.split_whitespace().nth(1).filter(|hash| hash.len() == 64).map(str::to_owned);
         let unexpected = || ComposeError::Unexpected { call: "config --hash".to_owned(), why: one_line(&output, 300) };
         let hash = hash.ok_or_else(unexpected)?;

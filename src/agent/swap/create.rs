@@ -236,27 +236,23 @@ impl Swap {
     }
 
     /// Begins to ask compose for the hash of what was planned, with the new image; [`Swap::asked_for`] takes the answer.
-    pub(super) fn ask(&mut self) {
+    pub(super) fn ask(&self) -> AbortOnDropHandle<Result<String, ComposeError>> {
         let (site, service) = (self.site.clone(), self.service.clone());
         let image = self.job.accepted.image_name.clone();
         let planned = self.planned.as_ref().map(|planned| planned.facts.resolved.clone());
-        let asked = tokio::spawn(async move {
+        AbortOnDropHandle::new(tokio::spawn(async move {
             let resolved = match planned {
                 Some(planned) => planned.with_image(&service, &image)?,
                 None => site.compose.resolve(With::Candidate).await?,
             };
             site.compose.hash(&resolved, &service).await
-        });
-        self.asked = Some(AbortOnDropHandle::new(asked));
+        }))
     }
 
     /// A container whose label is not the hash that compose gives for what was planned would be made anew, old one first,
     /// by the next plain `docker compose up -d`, or was made from files that somebody edited meanwhile.
     pub(super) async fn asked_for(&mut self) -> Result<(), Fault> {
-        if self.asked.is_none() {
-            self.ask();
-        }
-        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let asked = self.asked.take().unwrap_or_else(|| self.ask());
         let hash = asked.await.map_err(|error| Fault::new(Reason::Bug, error.to_string()))?;
         if hash.map_err(FactsError::from)? == self.job.config_hash {
             return Ok(());

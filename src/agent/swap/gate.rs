@@ -79,7 +79,7 @@ impl Swap {
         let began = self.begin(Phase::Gate);
         // Not while the engine starts them: on a small host compose would take a core from it. The answer is needed before
         // the switch.
-        self.ask();
+        self.asked = Some(self.ask());
         let facts = Box::pin(self.around()).await?;
         let probing = Probing::of(&gate(&self.site, &self.service, &facts)).ok_or_else(|| {
             Fault::new(Reason::Blocked, "nothing says when the new version is ready")
