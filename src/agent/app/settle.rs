@@ -10,7 +10,7 @@ use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
-use crate::agent::swap::{Done, Job, Left, Routes, SETTLE, drained};
+use crate::agent::swap::{Done, Job, Left, Routes, drained};
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
@@ -152,12 +152,12 @@ impl App {
         };
         let limit = self.site.service(service).map(|config| config.drain_timeout).unwrap_or_default();
         // The drain time began when the route left them.
-        let settled = until.and_then(|until| until.checked_sub(limit)).unwrap_or_else(Instant::now) + SETTLE;
+        let left_at = until.and_then(|until| until.checked_sub(limit)).unwrap_or_else(Instant::now);
         let until = until.unwrap_or_else(|| Instant::now() + limit);
         for member in &state.retiring {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
-            if let Some(port) = port {
-                let left = drained(&container, port, &proxy, settled, until).await;
+            if port.is_some() {
+                let left = drained(&container, port, &proxy, Some(left_at), until).await;
                 if left != Left::Open(0) {
                     tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lease::bounded;
-use super::{Fault, LOOK, SETTLE, Swap};
+use super::{Fault, LOOK, Swap};
 use crate::agent::proxy::traefik::apply::{Wanted, forgotten, insist, lead, withdraw};
 use crate::agent::store::{Ended, Record};
 use crate::clients::docker::{Container, DockerError};
@@ -205,7 +205,7 @@ impl Swap {
         let new = self.made().await?;
         gone.extend(new.iter().flat_map(Container::addresses));
         if self.job.switching {
-            self.drain(&super::members(&new), Instant::now() + SETTLE, DRAIN).await;
+            self.drain(&super::members(&new), Some(Instant::now()), DRAIN).await;
         }
         for container in new {
             if self.job.switching && container.running() {

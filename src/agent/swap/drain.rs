@@ -16,7 +16,9 @@ const APART: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_millis(300);
 /// How long after a route left a container its proxy may still open a connection to it, for a request that it had already
 /// given to it: a SYN that was lost is sent again after 1 s (RFC 6298, section 2.1).
-pub const SETTLE: Duration = Duration::from_millis(1200);
+const SETTLE: Duration = Duration::from_millis(1200);
+/// The same where it asks Docker for the address first: as long as our route lets it dial (3 s), which includes that.
+const NAMED: Duration = Duration::from_millis(3200);
 /// `st` of an established connection in `/proc/net/tcp` (include/net/tcp_states.h).
 const ESTABLISHED: &str = "01";
 /// The same of one that is being opened by the other side.
@@ -34,16 +36,24 @@ pub enum Left {
 }
 
 /// Waits until nobody among `peers` has a connection to a port that the container listens on, or until `limit`. Where no
-/// peer is known, everybody's to `port` count. What cannot be seen never counts as drained; neither does what is seen
-/// before `settled`, when the last connection may not have been opened yet.
-pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], settled: Instant, limit: Instant) -> Left {
+/// peer is known, everybody's to `port` count; where no port is known either, to all that it listens on. What cannot be
+/// seen never counts as drained; neither does what is seen soon after the route `left` it, when the last connection may not
+/// have been opened yet. Without `left` what is seen is only told.
+pub async fn drained(
+    container: &Container,
+    port: Option<u16>,
+    peers: &[IpAddr],
+    left: Option<Instant>,
+    limit: Instant,
+) -> Left {
     let Some(pid) = container.pid else { return Left::Open(0) };
-    let (mut quiet, mut settled) = (0, settled);
+    let settle = if container.kept.is_some() { SETTLE } else { NAMED };
+    let (mut quiet, mut settled) = (0, left.map(|left| left + settle));
     loop {
         let open = open_connections(pid, port, peers);
         quiet = if open == Some(0) { quiet + 1 } else { 0 };
         let now = Instant::now();
-        if quiet >= 2 && now >= settled {
+        if quiet >= 2 && settled.is_none_or(|settled| now >= settled) {
             return Left::Open(0);
         }
         if now >= limit {
@@ -51,14 +61,14 @@ pub async fn drained(container: &Container, port: u16, peers: &[IpAddr], settled
         }
         tokio::time::sleep(APART).await;
         if now.elapsed() > STOOD_STILL {
-            (quiet, settled) = (0, settled.max(Instant::now() + SETTLE));
+            (quiet, settled) = (0, settled.map(|settled| settled.max(Instant::now() + settle)));
         }
     }
 }
 
 /// Connections in a process's network namespace, read without entering it. A process that is gone has none;
 /// `None` where they cannot be read.
-fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> Option<u64> {
+fn open_connections(pid: i64, port: Option<u16>, peers: &[IpAddr]) -> Option<u64> {
     let table = |name: &str| match std::fs::read_to_string(format!("/proc/{pid}/net/{name}")) {
         Ok(text) => Some(text),
         Err(_) if !std::path::Path::new(&format!("/proc/{pid}")).exists() => Some(String::new()),
@@ -71,14 +81,14 @@ fn open_connections(pid: i64, port: u16, peers: &[IpAddr]) -> Option<u64> {
 
 /// Connections of others to the container. Traefik may reach it on more than one port, and on another one than the next
 /// version has; a connection that the container made itself, to an address of Traefik, is not one of them.
-fn open(tables: &str, port: u16, peers: &[IpAddr]) -> u64 {
+fn open(tables: &str, port: Option<u16>, peers: &[IpAddr]) -> u64 {
     let sockets: Vec<Socket> = tables.lines().filter_map(socket).collect();
-    let served = |local: u16| local == port || sockets.iter().any(|socket| socket.listens && socket.local == local);
+    let listens = |local: u16| sockets.iter().any(|socket| socket.listens && socket.local == local);
     let counts = |socket: &&Socket| {
         !socket.listens
             && match peers {
-                [] => socket.local == port,
-                peers => served(socket.local) && peers.contains(&socket.peer),
+                [] => port.map_or_else(|| listens(socket.local), |port| socket.local == port),
+                peers => (port == Some(socket.local) || listens(socket.local)) && peers.contains(&socket.peer),
             }
     };
     sockets.iter().filter(counts).count() as u64
@@ -148,9 +158,11 @@ mod tests {
             // One that the container made itself, to Traefik.
             + &line("C000", "030012AC:1F40", "01");
         let traefik: IpAddr = "172.18.0.3".parse().expect("an address");
-        assert_eq!(open(&tables, 8080, &[traefik]), 2);
-        assert_eq!(open(&tables, 9999, &[traefik]), 2, "the next version's port is another one");
-        assert_eq!(open(&tables.replace(&listens, ""), 8080, &[traefik]), 1, "an application on its way out");
-        assert_eq!(open(&tables, 8080, &[]), 2, "everybody's, where nobody is known");
+        assert_eq!(open(&tables, Some(8080), &[traefik]), 2);
+        assert_eq!(open(&tables, Some(9999), &[traefik]), 2, "the next version's port is another one");
+        assert_eq!(open(&tables.replace(&listens, ""), Some(8080), &[traefik]), 1, "an application on its way out");
+        assert_eq!(open(&tables, Some(8080), &[]), 2, "everybody's, where nobody is known");
+        assert_eq!(open(&tables, None, &[traefik]), 2, "the port is lost");
+        assert_eq!(open(&tables, None, &[]), 3, "and nobody is known");
     }
 }

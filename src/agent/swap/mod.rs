@@ -41,7 +41,7 @@ use crate::event::{DeployEvent, Outcome, Phase};
 
 pub use address::sets_aside;
 pub use cancel::CancelGate;
-pub use drain::{Left, SETTLE, drained};
+pub use drain::{Left, drained};
 pub use fault::Fault;
 pub use gate::{address, probe_once};
 pub use job::Job;

@@ -62,8 +62,7 @@ impl Swap {
         if left.is_zero() {
             return;
         }
-        if let Left::Open(open @ 1..) = self.drain(&self.job.accepted.serving, Instant::now(), left.min(DRAINED)).await
-        {
+        if let Left::Open(open @ 1..) = self.drain(&self.job.accepted.serving, None, left.min(DRAINED)).await {
             let open = if open == 1 { "1 connection is".to_owned() } else { format!("{open} connections are") };
             let limit = show_span(self.config.drain_timeout);
             self.note(format!(
@@ -173,7 +172,7 @@ impl Swap {
     async fn drain_old(&self) {
         let began = Instant::now();
         let limit = self.drain_left();
-        match self.drain(&self.job.accepted.serving, Instant::now(), limit).await {
+        match self.drain(&self.job.accepted.serving, None, limit).await {
             Left::Open(open) => {
                 let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 self.events.emit(DeployEvent::Drained { open, took_ms });
@@ -191,10 +190,13 @@ impl Swap {
         self.drain_until.map_or(limit, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    pub(super) async fn drain(&self, members: &[Member], settled: Instant, limit: Duration) -> Left {
-        let Some(service) = self.job.route.as_ref().and_then(|route| route.services.values().next()) else {
+    /// As [`drained`] does, one after the other.
+    pub(super) async fn drain(&self, members: &[Member], left: Option<Instant>, limit: Duration) -> Left {
+        let port = self.job.route.as_ref().and_then(|route| route.services.values().next()).map(|service| service.port);
+        // A damaged journal may hide the route, and with it the port.
+        if port.is_none() && !self.job.damaged {
             return Left::Open(0);
-        };
+        }
         let until = Instant::now() + limit;
         // Without Traefik's addresses every connection counts.
         let proxy = Box::pin(self.around()).await.ok().and_then(|facts| facts.proxy);
@@ -202,7 +204,7 @@ impl Swap {
         let Ok(containers) = self.existing(members).await else { return Left::Unknown };
         let mut all = 0;
         for container in containers {
-            match drained(&container, service.port, &peers, settled, until).await {
+            match drained(&container, port, &peers, left, until).await {
                 Left::Open(open) => all += open,
                 Left::Unknown => return Left::Unknown,
             }

@@ -12,6 +12,7 @@ mod disk;
 mod engine;
 mod ground;
 mod late;
+mod lost;
 mod matrix;
 mod replicas;
 mod tidy;
