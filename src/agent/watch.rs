@@ -116,17 +116,11 @@ async fn look_at(
     let (Some(route), Some(file)) = (&state.route, app.site.route_file(service)) else { return Ok(Next::Rest) };
     let listed = file.read().map_err(|error| error.to_string())?.map(|text| servers_in(&text)).unwrap_or_default();
     let all = app.site.engine.service_containers(app.site.compose.project(), service.as_str()).await;
-    let mut running: Vec<Container> = all
+    let running = all
         .map_err(|error: DockerError| error.to_string())?
         .into_iter()
-        .filter(|container| container.running() && !state.retiring.iter().any(|old| old.id == container.id))
-        .collect();
-    // Never two versions at once: where the release's own image runs, nothing else is routed beside it.
-    if let Some(release) = state.current()
-        && running.iter().any(|container| container.image_id == release.image_id)
-    {
-        running.retain(|container| container.image_id == release.image_id);
-    }
+        .filter(|container| container.running() && !state.retiring.iter().any(|old| old.id == container.id));
+    let running = state.serving(running);
     if running.iter().any(|container| traefik_labels(container) != route.labels) {
         tracing::warn!(app = %app.site.app, %service, "routing labels were changed outside of a deployment; the labels route again");
         put(app, &file, route, &BTreeSet::new()).await?;

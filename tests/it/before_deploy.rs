@@ -71,7 +71,7 @@ fn one_that_fails_keeps_the_new_version_from_starting() {
 
 #[test]
 fn one_that_takes_too_long_is_ended() {
-    let stage = stage(true, "[once, \"0\", \"600000\"]", "2s");
+    let stage = stage(true, "[once, \"0\", \"200000\"]", "2s");
     let run = stage.deploy(&stage.version("v2")).expect(21);
     assert!(run.stderr.contains("did not end within 2.0 s"), "{}", run.stderr);
     assert_eq!(one_offs(&stage), Vec::<String>::new());
@@ -80,7 +80,7 @@ fn one_that_takes_too_long_is_ended() {
 
 #[test]
 fn one_is_ended_when_the_run_is_cancelled() {
-    let stage = stage(true, "[once, \"0\", \"600000\"]", "10m");
+    let stage = stage(true, "[once, \"0\", \"200000\"]", "10m");
     let v2 = stage.version("v2");
     let mut command = stage.bed.command(&["deploy", "production", "--image", &v2]).expect("a command");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
@@ -133,4 +133,19 @@ fn a_host_that_does_not_allow_it_runs_nothing() {
     assert_eq!(verified.code, 13, "{verified:?}");
     assert!(verified.stdout.contains("before_deploy_refused"), "{verified:?}");
     stage.assert_serves("v1");
+}
+
+#[test]
+fn who_makes_the_containers_anew_meanwhile_keeps_what_he_made() {
+    let stage = stage(true, "[once, \"0\", \"20000\"]", "90s");
+    let v2 = stage.version("v2");
+    let run = std::thread::scope(|scope| {
+        let deploying = scope.spawn(|| stage.deploy(&v2));
+        stage.wait("the command to run", || !one_offs(&stage).is_empty());
+        stage.bed.project.compose(&["up", "-d", "--force-recreate", "--wait", "web"]).expect("recreates");
+        deploying.join().expect("no panic")
+    });
+    assert_eq!(run.expect(30).reason(), "changed_underneath");
+    stage.wait("version 1 to serve", || stage.serves("v1"));
+    assert_eq!((stage.ids("web").len(), one_offs(&stage)), (1, Vec::new()));
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use kit::bed::{AppImage, ComposeFile};
+use kit::load::{Load, LoadConfig};
 
-use crate::stage::{Setting, Stage, web};
+use crate::stage::{HOST, PATIENCE, Setting, Stage, web};
 
 /// How soon after a container is healthy the route must have followed.
 const FOLLOWS: Duration = Duration::from_secs(2);
@@ -149,4 +150,21 @@ fn each_kind_of_drift_is_told() {
 
     stage.bed.project.compose(&["-f", "compose.yaml", "up", "-d", "--wait"]).expect("without what was deployed");
     assert_drift(&stage, &["containers_replaced", "image_differs", "config_changed"]);
+}
+
+#[test]
+fn a_container_of_another_version_gets_no_request_during_a_deployment_either() {
+    let stage = deployed();
+    // Without the agent's own file compose makes it from what people wrote.
+    let more = ["-f", "compose.yaml", "up", "-d", "--no-recreate", "--wait", "--scale", "web=2"];
+    stage.bed.project.compose(&more).expect("a stray");
+    assert_eq!(stage.containers("web").len(), 2);
+    stage.assert_serves("v2");
+    let slow = stage.push(&AppImage::version("v3").env("BOOT_MS", "2000"));
+    let load = Load::start(LoadConfig::new(stage.bed.proxy.web(), HOST, 50));
+    stage.deploy(&slow).expect(0);
+    assert!(load.wait_until_only("v3", Duration::from_millis(300), PATIENCE));
+    let report = load.stop();
+    assert_eq!((report.count_version("v1"), report.failed), (0, 0), "{:?}", report.failures);
+    stage.wait("the new version to be alone", || stage.containers("web").len() == 1);
 }

@@ -11,6 +11,7 @@ mod apps;
 mod bad_input;
 mod before_deploy;
 mod between;
+mod client;
 mod crash;
 mod disk;
 mod ecs;

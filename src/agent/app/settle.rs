@@ -72,7 +72,7 @@ impl App {
         }
         // Not before the state tells which containers serve: the watch goes by it.
         drop(routes);
-        self.see_out(service, drain_until);
+        self.see_out(service, job.accepted.old, drain_until);
         self.ended.notify_one();
     }
 
@@ -92,18 +92,12 @@ impl App {
                 (None, _) => {}
             }
         }
-        let leaving: Vec<ServiceName> = {
+        let leaving: Vec<_> = {
             let inner = self.inner.lock().await;
-            inner
-                .state
-                .services
-                .iter()
-                .filter(|(_, state)| !state.retiring.is_empty())
-                .map(|(name, _)| name.clone())
-                .collect()
+            inner.state.services.iter().map(|(name, state)| (name.clone(), state.retiring.clone())).collect()
         };
-        for service in leaving {
-            self.see_out(service, None);
+        for (service, members) in leaving {
+            self.see_out(service, members, None);
         }
     }
 
@@ -124,16 +118,20 @@ impl App {
         }
     }
 
-    /// Stops and removes the containers that no longer serve, once their connections ended. Nobody waits for it, and it
-    /// goes on until they are gone: the engine may be away meanwhile.
-    fn see_out(self: &Arc<Self>, service: ServiceName, drain_until: Option<Instant>) {
+    /// Stops and removes those of these containers that no longer serve, once their connections ended. Nobody waits for it,
+    /// and it goes on until they are gone: the engine may be away meanwhile. Those of later deployments have their own time.
+    fn see_out(self: &Arc<Self>, service: ServiceName, members: Vec<Member>, drain_until: Option<Instant>) {
         let app = self.clone();
         self.tasks.spawn(async move {
             let mut pause = AGAIN;
             loop {
-                app.retire(&service, drain_until).await;
-                if app.service_state(&service).await.retiring.is_empty() {
+                let retiring = app.service_state(&service).await.retiring;
+                let leaving: Vec<Member> = members.iter().filter(|member| retiring.contains(member)).cloned().collect();
+                if leaving.is_empty() {
                     break;
+                }
+                if app.retire(&service, leaving, drain_until).await {
+                    continue;
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RARELY);
@@ -142,8 +140,8 @@ impl App {
         });
     }
 
-    /// Without `until` their connections get the whole drain time from now on.
-    async fn retire(&self, service: &ServiceName, until: Option<Instant>) {
+    /// Without `until` their connections get the whole drain time from now on. True where all of them are gone.
+    async fn retire(&self, service: &ServiceName, members: Vec<Member>, until: Option<Instant>) -> bool {
         let state = self.service_state(service).await;
         let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
         let proxy = match Box::pin(Facts::gather(&self.site, service, &state)).await {
@@ -154,7 +152,7 @@ impl App {
         // The drain time began when the route left them.
         let left_at = until.and_then(|until| until.checked_sub(limit)).unwrap_or_else(Instant::now);
         let until = until.unwrap_or_else(|| Instant::now() + limit);
-        for member in &state.retiring {
+        for member in &members {
             let Ok(container) = self.site.engine.container(&member.id).await else { continue };
             if port.is_some() {
                 let left = drained(&container, port, &proxy, Some(left_at), until).await;
@@ -170,11 +168,10 @@ impl App {
                 tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again");
             }
         }
-        let retiring = state.retiring;
-        let left = self.still_there(&retiring).await;
+        let left = self.still_there(&members).await;
         let mut inner = self.inner.lock().await;
         if let Some(state) = inner.state.services.get_mut(service) {
-            let seen = |member: &Member| retiring.contains(member);
+            let seen = |member: &Member| members.contains(member);
             state.retiring.retain(|member| !seen(member) || left.contains(member));
         }
         if let Err(error) = inner.state.store(&self.site.folder) {
@@ -182,6 +179,7 @@ impl App {
         }
         drop(inner);
         self.ended.notify_one();
+        left.is_empty()
     }
 
     async fn still_there(&self, members: &[Member]) -> Vec<Member> {
@@ -198,10 +196,10 @@ impl App {
     /// swap up for ever: it is counted, and tried again afterwards.
     pub(super) async fn wait_seen_out(&self, service: &ServiceName) {
         for _ in 0..RETIRE_TRIES {
-            if self.service_state(service).await.retiring.is_empty() {
+            let retiring = self.service_state(service).await.retiring;
+            if retiring.is_empty() || self.retire(service, retiring, None).await {
                 return;
             }
-            self.retire(service, None).await;
         }
     }
 }

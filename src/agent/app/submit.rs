@@ -99,7 +99,7 @@ impl App {
             replicas,
             before_deploy: request.before_deploy,
             old: members(&facts.containers),
-            serving: members(facts.running()),
+            serving: members(state.serving(facts.running())),
             fence: inner.state.next_fence(),
         };
         if state.releases.is_empty() {

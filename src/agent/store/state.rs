@@ -1,5 +1,6 @@
 //! What the agent knows of an application between deployments: `state.json`.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use super::atomic::write_atomic;
 use super::history::Line;
 use super::record::{Accepted, Ended, Member};
 use crate::agent_api::{HistoryEntry, Release};
+use crate::clients::docker::Container;
 use crate::domain::{DeploymentId, IdempotencyKey, ServiceName};
 use crate::event::Outcome;
 
@@ -295,6 +297,25 @@ impl ServiceState {
         self.releases.last()
     }
 
+    /// True until a deployment was proven: what serves is as plain compose made it.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.current().is_none_or(|release| release.deployment.is_none())
+    }
+
+    /// Those of the running containers that a route may lead to. Never two versions at once: where the release's own image
+    /// runs, whatever else somebody started or a failed deployment left is not routed beside it.
+    #[must_use]
+    pub fn serving<C: Borrow<Container>>(&self, running: impl Iterator<Item = C>) -> Vec<C> {
+        let running: Vec<C> = running.collect();
+        let of_release =
+            |container: &C| self.current().is_some_and(|release| container.borrow().image_id == release.image_id);
+        if !running.iter().any(of_release) {
+            return running;
+        }
+        running.into_iter().filter(of_release).collect()
+    }
+
     /// The newest proven release whose image is another one than the running release's.
     #[must_use]
     pub fn previous(&self) -> Option<&Release> {
@@ -351,6 +372,16 @@ mod tests {
         }
         assert_eq!(service.previous().map(|release| release.number), Some(1));
         assert_eq!(service.next_number(), 4);
+    }
+
+    #[test]
+    fn what_plain_compose_made_is_found_until_a_deployment_is_proven() {
+        let mut service = ServiceState::default();
+        assert!(service.is_found());
+        service.push(release(1, "a"), 5);
+        assert!(service.is_found());
+        service.push(Release { deployment: Some("d-0123456789ab".parse().unwrap()), ..release(2, "b") }, 5);
+        assert!(!service.is_found());
     }
 
     #[test]

@@ -16,7 +16,7 @@ impl Swap {
         if let Some(route) = &self.state.route {
             self.job.route = Some(route.clone());
             // A first deployment that failed has left the adoption.
-            if self.state.current().is_none() {
+            if self.state.is_found() {
                 self.pin();
             }
             return Ok(());
@@ -58,7 +58,7 @@ impl Swap {
     /// A resumed one leads to names again, at once: after a restart of the host an address is somebody else's.
     pub(super) fn by_names(&self) {
         let servers: Vec<String> = self.job.accepted.serving.iter().map(Member::server).collect();
-        let untouched = self.state.current().is_none() && !self.job.switching && !servers.is_empty();
+        let untouched = self.state.is_found() && !self.job.switching && !servers.is_empty();
         let file = self.site.route_file(&self.service).filter(|file| untouched && file.path().exists());
         if let Some(Err(why)) = file.map(|file| turn(&file, &servers)) {
             tracing::warn!(why, "the route could not be led to names; tried again on the way back");

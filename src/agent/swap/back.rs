@@ -65,14 +65,14 @@ impl Swap {
         }
     }
 
-    /// Every part of the way back may be repeated, so it waits for an engine that is away. One that answers and refuses
-    /// gets a few tries.
+    /// Every part of the way back may be repeated, so it waits for an engine that is away, and for Traefik. One that
+    /// answers and refuses gets a few tries.
     async fn undo_with_engine(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + ENGINE;
         let (mut refused, mut gone) = (0, Vec::new());
         loop {
             let fault = match self.undo(&mut gone).await {
-                Err(fault) if fault.reason == Reason::DockerUnavailable => fault,
+                Err(fault) if [Reason::DockerUnavailable, Reason::TraefikUnreachable].contains(&fault.reason) => fault,
                 done => return done,
             };
             tracing::warn!(service = %self.service, error = fault.message, "going back is tried again");
@@ -88,7 +88,10 @@ impl Swap {
                 return Err(fault);
             }
             // An engine that comes back brings Traefik with it, a moment later.
-            self.wait_for_proxy().await;
+            let there = self.wait_for_proxy().await;
+            if fault.reason == Reason::TraefikUnreachable && !there {
+                return Err(fault);
+            }
         }
     }
 
@@ -96,7 +99,8 @@ impl Swap {
     async fn undo(&mut self, gone: &mut Vec<IpAddr>) -> Result<(), Fault> {
         let ran = self.job.preparing && self.remove_one_off().await?;
         let old = self.serving_old().await?;
-        if old.is_empty() && !self.job.accepted.serving.is_empty() {
+        // Whoever took them away before anything was made left something of their own, which goes on.
+        if old.is_empty() && !self.job.accepted.serving.is_empty() && self.job.creating {
             return Err(Fault::new(
                 Reason::RollbackFailed,
                 "no container of the version from before is left; the new one is kept",
@@ -121,7 +125,10 @@ impl Swap {
             Ok(())
         };
         match routed {
-            Err(why) if self.job.switching => return Err(Fault::new(Reason::SwitchFailed, why)),
+            Err(why) if self.job.switching => {
+                let reason = if self.proxy_is_away().await { Reason::TraefikUnreachable } else { Reason::SwitchFailed };
+                return Err(Fault::new(reason, why));
+            }
             // Before the switch nobody else's requests were led away from the version from before.
             Err(why) => self.note(format!("Traefik has not confirmed the route from before: {why}")),
             Ok(()) => {}

@@ -117,7 +117,9 @@ impl Job {
     /// Takes a record in.
     pub fn take(&mut self, record: Record) {
         match record {
-            Record::Accepted { .. } | Record::Pulling => {}
+            Record::Accepted { .. } => {}
+            // A damaged line may hide that the adoption was proven, which it is before anything is pulled.
+            Record::Pulling => self.adopting = false,
             Record::Starting => self.starting = true,
             Record::Retiring => self.retiring = true,
             Record::Gated => self.gated = true,
@@ -160,6 +162,8 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn accepted() -> Record {
@@ -171,6 +175,16 @@ mod tests {
         Job::of(Found { records, damaged: true, newer: false }).expect("a job")
     }
 
+    fn adopting() -> Record {
+        let route = CompiledRoute {
+            routers: BTreeMap::new(),
+            services: BTreeMap::new(),
+            middlewares: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        };
+        Record::Adopting { route: Box::new(route) }
+    }
+
     fn ended(outcome: Outcome) -> Record {
         let (message, at) = (String::new(), jiff::Timestamp::UNIX_EPOCH);
         Record::Finished { ended: Box::new(Ended { outcome, reason: None, message, hint: None, at }) }
@@ -178,6 +192,8 @@ mod tests {
 
     #[test]
     fn what_lost_records_may_have_announced_counts_as_begun() {
+        assert!(!damaged(vec![adopting(), Record::Pulling]).adopting, "the adoption was proven before");
+        assert!(damaged(vec![adopting()]).adopting);
         let job = damaged(vec![Record::Pulling]);
         assert!(
             job.creating && job.starting && job.gated && job.switching && !job.switched,

@@ -204,13 +204,17 @@ impl Swap {
         Ok(())
     }
 
-    /// After a restart of the host Traefik may come up later than the agent; without it no route can be changed.
-    async fn wait_for_proxy(&self) {
-        let Some(traefik) = &self.site.traefik else { return };
+    /// After a restart of the host Traefik may come up later than the agent; without it no route can be changed. False
+    /// where it did not come.
+    async fn wait_for_proxy(&self) -> bool {
         let until = Instant::now() + PROXY;
-        while traefik.api.version().await.is_err() && Instant::now() < until {
+        while self.proxy_is_away().await {
+            if Instant::now() >= until {
+                return false;
+            }
             tokio::time::sleep(LOOK).await;
         }
+        true
     }
 
     /// A resumed swap points the route at its containers once more: first they must be there, and run. Once their window

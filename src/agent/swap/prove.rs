@@ -136,13 +136,17 @@ impl Swap {
 
     /// Nothing is said about a version where the proxy in front of it has gone.
     async fn proxy_answers(&self, why: &str) -> Result<(), Fault> {
+        if !self.proxy_is_away().await {
+            return Ok(());
+        }
+        let told = format!("Traefik stopped answering before the new version was proven: {why}");
+        Err(Fault::new(Reason::TraefikUnreachable, told).hint("start Traefik and look at its log, then deploy again"))
+    }
+
+    pub(super) async fn proxy_is_away(&self) -> bool {
         match &self.site.traefik {
-            Some(traefik) if traefik.api.version().await.is_err() => Err(Fault::new(
-                Reason::TraefikUnreachable,
-                format!("Traefik stopped answering before the new version was proven: {why}"),
-            )
-            .hint("start Traefik and look at its log, then deploy again")),
-            _ => Ok(()),
+            Some(traefik) => traefik.api.version().await.is_err(),
+            None => false,
         }
     }
 

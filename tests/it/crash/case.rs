@@ -180,6 +180,8 @@ pub(super) fn some_damage() -> Vec<Case> {
         damaged(Kind::Later, Point::After("switched"), 4),
         // Its route is known from its file alone.
         damaged(Kind::First, Point::After("switched"), 1),
+        // Its adoption was proven, whatever became of the line that says so.
+        damaged(Kind::First, Point::After("gated"), 2),
         // Its proof is lost, and repeated once its window is over.
         damaged(Kind::Later, Point::After("retiring"), 9),
     ]
@@ -189,7 +191,7 @@ pub(super) fn some_damage() -> Vec<Case> {
 /// record torn.
 pub(super) fn every_damage() -> Vec<Case> {
     let ends = ["created", "switched", "retiring", "finished"].map(|word| (Kind::Later, Point::After(word)));
-    let ends = ends.into_iter().chain([(Kind::First, Point::After("switched"))]);
+    let ends = ends.into_iter().chain(["gated", "switched"].map(|word| (Kind::First, Point::After(word))));
     let cases = ends.flat_map(|(kind, point)| {
         let until = Record::WORDS.iter().take_while(|word| **word != word_of(point));
         let lines = until.filter(|word| kind.writes(word)).count();

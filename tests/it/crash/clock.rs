@@ -9,7 +9,7 @@ use std::time::Duration;
 use kit::bed::Bed;
 use kit::load::{Load, LoadConfig};
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::{HOST, PATIENCE, Setting, Stage};
 
 const HOUR: i64 = 3600;

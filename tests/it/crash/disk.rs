@@ -10,7 +10,7 @@ use std::time::Duration;
 use kit::bed::{AgentOptions, wait_for};
 use kit::load::{Load, LoadConfig};
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::{HOST, PATIENCE, Setting, Stage};
 
 /// A file system of 1 KiB blocks, so that a few records fill one; in namespaces of its own, at a folder.

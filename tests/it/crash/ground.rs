@@ -14,8 +14,8 @@ use kit::load::{Load, LoadConfig, Report, Running};
 use serde_json::Value;
 
 use super::case::{Case, Kill, Kind};
-use super::client::Client;
 use super::tidy::{complaints, stored};
+use crate::client::Client;
 use crate::stage::{HOST, Setting, Stage};
 
 /// Longest time from the start of an agent until one version serves and nothing is left to do.

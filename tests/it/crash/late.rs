@@ -1,7 +1,7 @@
 //! What the engine makes only after the agent that asked for it died, while the next one is already on the way back.
 
-use super::client::Client;
 use super::tidy::complaints;
+use crate::client::Client;
 use crate::stage::{PATIENCE, Setting, Stage};
 
 /// Kills the agent at a point of a swap to `v2`, and lets compose make something while the next agent goes back.

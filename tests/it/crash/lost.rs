@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use kit::bed::AppImage;
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::{HOST, PATIENCE, Stage};
 
 /// What a stream sends in 4 s.

@@ -1,6 +1,6 @@
 //! SIGKILL before and after every record of the journal, and at moments in between.
 //!
-//! A plain test run kills at each point once, at 12 moments, and 13 times while a death is made up for, and damages seven
+//! A plain test run kills at each point once, at 12 moments, and 13 times while a death is made up for, and damages eight
 //! lines; `script/torture` sets `TORTURE` to a seed, and kills at every point of every kind of swap, at 40 moments of each,
 //! and again while the first death is made up for, and damages every line.
 

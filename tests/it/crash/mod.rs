@@ -5,7 +5,6 @@
 //! `script/torture` runs the whole of it, a plain test run each point once and some of the phases.
 
 mod case;
-mod client;
 mod clock;
 mod deaths;
 mod disk;

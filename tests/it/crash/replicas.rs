@@ -3,8 +3,8 @@
 use kit::bed::{AppImage, ComposeFile};
 use kit::load::{Load, LoadConfig};
 
-use super::client::Client;
 use super::tidy::complaints_of;
+use crate::client::Client;
 use crate::stage::{HOST, PATIENCE, Setting, Stage, web};
 
 const REPLICAS: usize = 2;

@@ -7,8 +7,8 @@ use deploy_action::event::Phase;
 use kit::bed::AppImage;
 use kit::load::{Load, LoadConfig};
 
-use super::client::Client;
 use super::tidy::complaints;
+use crate::client::Client;
 use crate::stage::{HOST, PATIENCE, Setting, Stage};
 
 /// As an update does it: the agent is asked to end, and the next one is started on what it left.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::bed::{Output, run};
 
-use super::client::Client;
+use crate::client::Client;
 use crate::stage::{PATIENCE, Setting, Stage};
 
 /// How long what converged must stay so.

@@ -10,21 +10,21 @@ use kit::bed::{Bed, wait_for_some};
 use serde_json::Value;
 
 /// A running `deploy` or `rollback` with `--format json`.
-pub(super) struct Client {
+pub(crate) struct Client {
     child: Child,
     lines: Receiver<(Instant, Value)>,
     /// Every line so far.
-    pub(super) seen: Vec<Value>,
+    pub(crate) seen: Vec<Value>,
 }
 
 impl Client {
     /// Starts it. `hook` is called with each line, at once.
-    pub(super) fn start(bed: &Bed, arguments: &[&str], hook: impl Fn(&Value) + Send + 'static) -> Result<Self, String> {
+    pub(crate) fn start(bed: &Bed, arguments: &[&str], hook: impl Fn(&Value) + Send + 'static) -> Result<Self, String> {
         Self::start_with(bed, arguments, &[], hook)
     }
 
     /// The same, with further variables in its environment.
-    pub(super) fn start_with(
+    pub(crate) fn start_with(
         bed: &Bed,
         arguments: &[&str],
         env: &[(&str, &str)],
@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// When the first line came for which this is true; `None` if none came in time or at all.
-    pub(super) fn until(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Instant> {
+    pub(crate) fn until(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Instant> {
         let end = Instant::now() + limit;
         loop {
             let (at, line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
@@ -68,7 +68,7 @@ impl Client {
     }
 
     /// Its exit code, once it has ended.
-    pub(super) fn end(&mut self, limit: Duration) -> Result<i32, String> {
+    pub(crate) fn end(&mut self, limit: Duration) -> Result<i32, String> {
         let code = wait_for_some("the command to end", limit, || Ok(self.child.try_wait().ok().flatten()));
         let code = code.map_err(|error| error.to_string())?.code();
         self.seen.extend(self.lines.iter().map(|(_, line)| line));
@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// What it said, for a failure.
-    pub(super) fn said(&mut self) -> String {
+    pub(crate) fn said(&mut self) -> String {
         let mut text: Vec<String> = self.seen.iter().map(ToString::to_string).collect();
         if let (Ok(Some(_)), Some(mut stderr)) = (self.child.try_wait(), self.child.stderr.take()) {
             let mut rest = String::new();
