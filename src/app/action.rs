@@ -145,6 +145,7 @@ async fn deploy(
         told.publisher.address(url);
     }
     let (source, login) = found.map_or((None, None), |Found { source, login }| (Some(source), login));
+    let mut seen = looked.seen;
     let want = match source {
         None => Wanted::Rollback,
         Some(Source::Known(image)) => Wanted::Image(image),
@@ -153,13 +154,15 @@ async fn deploy(
             return Ok(());
         }
         Some(Source::Wanted(wanted)) => {
+            // Minutes go into it.
+            seen = None;
             let making = wanted.make(task, env, connected, deadline, &mut events, cancel);
             Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
         }
     };
     let mut plans = 0;
     loop {
-        let planned = bounded(connected.plan(&want), &asked, deadline, cancel).await?;
+        let planned = bounded(connected.plan(&want, seen.take()), &asked, deadline, cancel).await?;
         told.text(&render::text(&planned.report));
         told.publisher.plan(&planned.report);
         state::keep_plan(vars, &planned.report);

@@ -81,7 +81,7 @@ impl Attempt<'_> {
     async fn run(&mut self, model: &mut Model, change_planned: &mut Option<bool>) -> Result<(), Failure> {
         let Deploy { want, format, dry_run, timeout, .. } = self.wanted;
         let planned = tokio::select! {
-            planned = self.connected.plan(want) => planned?,
+            planned = self.connected.plan(want, None) => planned?,
             () = self.cancel.first() => return Err(Failure::new(Reason::Cancelled, "cancelled; nothing was changed")),
             () = tokio::time::sleep_until(self.deadline) => {
                 return Err(Failure::new(

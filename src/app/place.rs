@@ -50,6 +50,8 @@ pub(super) struct Looked {
     pub(super) running: Option<Version>,
     /// The service's address for people, where it is known.
     pub(super) address: Option<HttpUrl>,
+    /// All of it, where a plan of this moment may rest on it.
+    pub(super) seen: Option<EcsObserved>,
 }
 
 impl EcsPlace {
@@ -68,6 +70,13 @@ impl EcsPlace {
             identity,
         };
         Ok(Self { aws: Aws::connect(access).await?, target, files })
+    }
+
+    /// The service, and who holds its scaling, which is asked first: of a run that began in between nothing is set back.
+    /// And a permission that is missing for it is known before anything is built or registered.
+    async fn look(&self) -> Result<EcsObserved, Failure> {
+        let scaling = self.scaling().await.map_err(|error| error.to_failure())?;
+        Ok(EcsObserved { scaling, ..self.observe().await? })
     }
 
     pub(super) async fn observe(&self) -> Result<EcsObserved, Failure> {
@@ -128,11 +137,12 @@ impl Connected {
         match &self.place {
             Place::Agent(place) => {
                 let status = place.observe(&self.app, None).await?;
-                Ok(Looked { running: preview::running(&status), address: preview::address(&status) })
+                Ok(Looked { running: preview::running(&status), address: preview::address(&status), seen: None })
             }
             Place::Ecs(place) => {
-                let observed = place.observe().await?;
-                Ok(Looked { running: plan::ecs::running(&place.target, &observed), address: None })
+                let observed = place.look().await?;
+                let running = plan::ecs::running(&place.target, &observed);
+                Ok(Looked { running, address: None, seen: Some(observed) })
             }
         }
     }
@@ -145,17 +155,17 @@ impl Connected {
         release_scaling((cluster, service), key, &place.aws, events).await
     }
 
-    /// What would be done.
-    pub(super) async fn plan(&self, want: &Wanted) -> Result<Planned, Failure> {
+    /// What would be done. What was `seen` a moment ago is not looked at again.
+    pub(super) async fn plan(&self, want: &Wanted, seen: Option<EcsObserved>) -> Result<Planned, Failure> {
         let observed = match &self.place {
             Place::Agent(place) => {
                 Observed::Vps(place.target.clone(), Box::new(place.observe(&self.app, Some(want)).await?))
             }
             Place::Ecs(place) => {
-                // Before the service: of a run that began in between nothing is set back. And a permission that is missing
-                // for it is known before anything is built or registered.
-                let scaling = place.scaling().await.map_err(|error| error.to_failure())?;
-                let mut observed = EcsObserved { scaling, ..place.observe().await? };
+                let mut observed = match seen {
+                    Some(seen) => seen,
+                    None => place.look().await?,
+                };
                 if *want == Wanted::Rollback {
                     observed.revisions = place.revisions(&observed).await?;
                 }

@@ -28,7 +28,7 @@ use crate::execute::{self, Cancel, Context, Emitter, Finish, Remote};
 use crate::failure::Failure;
 use crate::plan::ecs::{Closing, Mark};
 use crate::report::{self, Ended, Ending, Files, Late, Out, Story, warning};
-use crate::trigger::{masks, value_masks};
+use crate::trigger::{Verb, masks, value_masks};
 
 /// Longest wait for the agent's end: a hosted runner gives a cancelled job five minutes.
 const LONGEST: Duration = Duration::from_secs(4 * 60);
@@ -277,10 +277,11 @@ impl Post<'_> {
     }
 }
 
-/// The commit of a release to which the run before went back is another one than the run's.
+/// Of a rollback the commit is another one than the run's, and noted at the revision already.
 fn closing(task: &Task, place: &EcsPlace) -> Closing {
     let Settings { app, environment, .. } = &task.settings;
-    let mark = Mark { app: app.clone(), environment: environment.clone(), commit: None };
+    let commit = (task.verb != Verb::Rollback).then(|| task.commit.head.clone());
+    let mark = Mark { app: app.clone(), environment: environment.clone(), commit };
     Closing::of(&place.target, mark)
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn plan(
     files: &Files,
     env: &Env,
 ) -> Result<(), Failure> {
-    let planned = load::connect(environment, files, env).await?.plan(want).await?;
+    let planned = load::connect(environment, files, env).await?.plan(want, None).await?;
     Out.text(&match format {
         PlanFormat::Text => render::text(&planned.report),
         PlanFormat::Markdown => render::markdown(&planned.report),

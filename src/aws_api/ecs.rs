@@ -346,6 +346,13 @@ impl Service {
         self.deployment_configuration.strategy.as_deref().unwrap_or("ROLLING")
     }
 
+    /// The id of ECS's own deployment that is under way.
+    #[must_use]
+    pub fn under_way(&self) -> Option<&str> {
+        let moves = self.deployments.iter().find(|it| it.rollout_state.as_deref() == Some("IN_PROGRESS"))?;
+        Some(&moves.id)
+    }
+
     /// The revision that has the traffic: that of the primary task set or deployment, else what new tasks are made from.
     #[must_use]
     pub fn serving(&self) -> Option<TaskDefinitionArn> {

@@ -1,6 +1,8 @@
 //! The begin of a deployment by CodeDeploy, which takes one at a time in a group: what is under way is waited for, ended
 //! where only its old tasks are left to go, or a reason to give up.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use super::keys::{Hope, Keys, RENEWED};
@@ -20,6 +22,8 @@ const DESCRIPTION: usize = 256;
 const LOOKS: u32 = 3;
 /// Newest deployments among which it is looked for.
 const RECENT: usize = 10;
+/// Most calls of a look.
+const CALLS: usize = 3;
 
 /// A deployment that was begun.
 pub(super) struct Begun {
@@ -55,6 +59,7 @@ pub(super) async fn begin(
         waiting: None,
         ended: None,
         sent: false,
+        strangers: BTreeSet::new(),
         keys: Keys::default(),
     };
     loop {
@@ -65,7 +70,7 @@ pub(super) async fn begin(
                 false => Failure::new(Reason::Cancelled, begun_none),
             });
         }
-        let (active, ours) = match queue.look(&marker(cx.idempotency_key.as_str())).await {
+        let Looked { active, ours, left } = match queue.look(&marker(cx.idempotency_key.as_str())).await {
             Ok(looked) => {
                 queue.keys.work();
                 looked
@@ -76,12 +81,13 @@ pub(super) async fn begin(
                 continue;
             }
         };
-        if let Some(id) = ours {
+        if let Ours::Found(id) = ours {
             queue.over(cx);
             return Ok(Begun { id, replay: !queue.sent, waited: queue.waiting.is_some() });
         }
         match active.first() {
-            Some(id) => queue.meet(id, cx).await?,
+            Some(id) => queue.meet(id, left, cx).await?,
+            None if ours == Ours::Unsure => {}
             None => {
                 if queue.waiting.is_some() {
                     // The other one may have changed what this plan rests on.
@@ -98,6 +104,22 @@ pub(super) async fn begin(
     }
 }
 
+/// Whether one of some deployments is ours.
+#[derive(Debug, PartialEq)]
+enum Ours {
+    Found(String),
+    Nothing,
+    /// Not all of them were looked at yet.
+    Unsure,
+}
+
+/// What is under way, whether ours is there, and how many calls are left for this look.
+struct Looked {
+    active: Vec<String>,
+    ours: Ours,
+    left: usize,
+}
+
 struct Queue<'a> {
     step: &'a CodeDeployRollout,
     aws: &'a Aws,
@@ -108,17 +130,19 @@ struct Queue<'a> {
     ended: Option<String>,
     /// Whether a deployment may have been made without an answer.
     sent: bool,
+    /// Deployments that are not ours: what describes one never changes.
+    strangers: BTreeSet<String>,
     keys: Keys,
 }
 
 impl Queue<'_> {
-    /// What is under way, and ours where it is there.
-    async fn look(&self, marker: &str) -> Result<(Vec<String>, Option<String>), AwsError> {
+    async fn look(&mut self, marker: &str) -> Result<Looked, AwsError> {
         let names = &self.step.names;
         let active = self.aws.active_deployments(&names.application, &names.group).await?;
-        let candidates = if self.sent { self.recent().await? } else { active.clone() };
-        let ours = self.ours(&candidates, marker).await?;
-        Ok((active, ours))
+        let (candidates, mut left) =
+            if self.sent { (self.recent().await?, CALLS - 2) } else { (active.clone(), CALLS - 1) };
+        let ours = self.ours(&candidates, marker, &mut left).await?;
+        Ok(Looked { active, ours, left })
     }
 
     /// Trouble that passes does not end a wait, and credentials that ran out in it are searched for anew, once for each time
@@ -147,19 +171,29 @@ impl Queue<'_> {
         if self.sent { unsure(Kind::TimedOut).because(error.clone()) } else { error.to_failure() }
     }
 
-    /// The one that carries our key: an earlier run with it began it, or our own call without an answer.
-    async fn ours(&self, active: &[String], marker: &str) -> Result<Option<String>, AwsError> {
-        for id in active {
+    /// The one that carries our key: an earlier run with it began it, or our own call without an answer. With so many
+    /// calls as are `left`.
+    async fn ours(&mut self, candidates: &[String], marker: &str, left: &mut usize) -> Result<Ours, AwsError> {
+        for id in candidates {
+            // What is under way is asked for in each look; of all that was made lately each is asked for once.
+            if self.sent && self.strangers.contains(id) {
+                continue;
+            }
+            if *left == 0 {
+                return Ok(Ours::Unsure);
+            }
+            *left -= 1;
             let deployment = self.aws.deployment(id).await?;
             if deployment.description.is_some_and(|description| description.starts_with(marker)) {
-                return Ok(Some(id.clone()));
+                return Ok(Ours::Found(id.clone()));
             }
+            self.strangers.insert(id.clone());
         }
-        Ok(None)
+        Ok(Ours::Nothing)
     }
 
-    /// Another deployment is under way.
-    async fn meet(&mut self, id: &str, cx: &mut Context<'_>) -> Result<(), Failure> {
+    /// Another deployment is under way. Without a call `left` what is to be done about it is left to the next look.
+    async fn meet(&mut self, id: &str, left: usize, cx: &mut Context<'_>) -> Result<(), Failure> {
         if self.step.on_active == OnActive::Fail {
             return Err(Failure::new(Reason::Busy, format!("the deployment `{id}` is under way; nothing was shifted"))
                 .hint("wait for its end, or set `on_active: wait` or `on_active: supersede` in deploy.yml"));
@@ -169,7 +203,7 @@ impl Queue<'_> {
             cx.events.tell(DeployEvent::PhaseStarted { phase: Phase::Queue });
             cx.events.note(format!("waiting for the end of deployment `{id}`"));
         }
-        if self.step.on_active == OnActive::Supersede {
+        if self.step.on_active == OnActive::Supersede && left > 0 {
             let other = match self.aws.deployment(id).await {
                 Ok(other) => other,
                 Err(error) => return self.endure(&error, cx).await,
@@ -215,8 +249,13 @@ impl Queue<'_> {
 
     async fn look_for(&mut self, new: &NewDeployment<'_>, cx: &Context<'_>) -> Result<Option<String>, Failure> {
         for _ in 0..LOOKS {
-            let found = async { self.ours(&self.recent().await?, marker_of(new.description)).await };
-            if let Some(id) = found.await.map_err(|error| self.trouble(&error))? {
+            let mut left = CALLS - 1;
+            let found = async {
+                let recent = self.recent().await?;
+                self.ours(&recent, marker_of(new.description), &mut left).await
+            };
+            let found = found.await;
+            if let Ours::Found(id) = found.map_err(|error| self.trouble(&error))? {
                 return Ok(Some(id));
             }
             rest(self.pace.pause(), cx.deadline, &cx.cancel, false).await;

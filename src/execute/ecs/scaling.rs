@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::keys::asked;
-use crate::clients::aws::{Aws, AwsError, Hold, Suspended};
+use crate::clients::aws::{Aws, AwsError, Hold, Suspended, Trouble};
 use crate::domain::{EcsName, show_span};
 use crate::execute::{Context, Emitter};
 use crate::failure::Failure;
@@ -65,15 +65,29 @@ impl Scaling {
         // A run that was killed, or one whose deployment this one follows, left everything standing still.
         let noted = async || aws.scaling_hold(&target.arn).await;
         let noted = asked(aws, &mut cx.events, noted).await.map_err(refused)?;
-        let before = noted.map_or(target.suspended, |hold| hold.before);
+        let before = noted.as_ref().map_or(target.suspended, |hold| hold.before);
         let hold = Hold { before, key: cx.idempotency_key.to_string() };
         let note = async || aws.note_scaling(&target.arn, Some(&hold)).await;
         asked(aws, &mut cx.events, note).await.map_err(refused)?;
         self.held = Some(Held { arn: target.arn, hold });
         let suspend = async || aws.suspend_scaling(&self.cluster, &self.service, Suspended::ALL).await;
-        asked(aws, &mut cx.events, suspend).await.map_err(refused)?;
+        if let Err(error) = asked(aws, &mut cx.events, suspend).await {
+            if error.trouble == Trouble::Denied {
+                self.forget(noted.as_ref(), aws, cx).await;
+            }
+            return Err(error.to_failure());
+        }
         cx.events.note("automatic scaling stands still until the run ends");
         Ok(())
+    }
+
+    /// Nothing was changed, so the note of it is again what it was.
+    async fn forget(&mut self, noted: Option<&Hold>, aws: &Aws, cx: &mut Context<'_>) {
+        let Some(Held { arn, .. }) = self.held.take() else { return };
+        let note = async || aws.note_scaling(&arn, noted).await;
+        if let Err(error) = asked(aws, &mut cx.events, note).await {
+            cx.events.note(format!("the note at AWS of automatic scaling that would be held stays: {error}"));
+        }
     }
 
     /// Once the deployment is under way: a run that had nothing to do may have taken this hold for one that was left.

@@ -124,9 +124,8 @@ fn own(target: &EcsTarget, service: &Service) -> Vec<Blocker> {
             )
         }));
     }
-    let under_way = service.deployments.iter().find(|it| it.rollout_state.as_deref() == Some("IN_PROGRESS"));
-    if let (Some(active), OnActive::Fail) = (under_way, target.on_active) {
-        found.push(active_deployment(&active.id, &format!("the service `{}`", target.service)));
+    if let (Some(active), OnActive::Fail) = (service.under_way(), target.on_active) {
+        found.push(active_deployment(active, &format!("the service `{}`", target.service)));
     }
     found
 }

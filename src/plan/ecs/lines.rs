@@ -158,7 +158,14 @@ pub(super) fn notes(target: &EcsTarget, observed: &EcsObserved, service: &Servic
                     .to_owned(),
             );
         }
-    } else if observed.service.is_some() && service.controller() == "ECS" && service.strategy() == "ROLLING" {
+    }
+    if service.controller() == "ECS"
+        && target.on_active != OnActive::Fail
+        && let Some(active) = service.under_way()
+    {
+        notes.push(format!("the deployment `{active}` is under way: this one takes its place"));
+    }
+    if observed.service.is_some() && service.controller() == "ECS" && service.strategy() == "ROLLING" {
         let breaker = service.deployment_configuration.deployment_circuit_breaker.clone().unwrap_or_default();
         if !(breaker.enable && breaker.rollback) {
             notes.push(

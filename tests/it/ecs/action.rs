@@ -232,6 +232,8 @@ fn closed_by_its_post_step(name: &str, word: &str, world: World, serves_new: boo
     run.cloud.assert_no_false_green(last.as_deref() == Some("success"), &post.log());
     if serves_new {
         assert_eq!(last.as_deref(), Some("success"), "{word}: {}", post.log());
+        let history = run.cloud.run(&["history", "production"]).output.stdout;
+        assert!(history.contains(&SHA[..12]), "from which commit: {history}");
     }
     // Whether the call after a registration had left already, or how far a way back was, is another matter in each run.
     if !name.ends_with("registered") && !name.ends_with("back") {

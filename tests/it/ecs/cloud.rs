@@ -89,7 +89,7 @@ impl Cloud {
 
     /// With more lines for the target, each `key: value`.
     pub(crate) fn with(world: World, more: &str) -> Self {
-        let aws = Simulator::start(world).expect("AWS starts");
+        let aws = simulator(world);
         let folder = tempfile::tempdir().expect("a folder");
         let more: String = more.lines().map(|line| format!("        {}\n", line.trim_start())).collect();
         let text = format!(
@@ -279,4 +279,16 @@ fn without_waits(text: &str) -> String {
         Some(format!("{what} was waited for for <span>; {}", rest.split_once("; ")?.1))
     };
     text.split_inclusive('\n').map(|line| wait(line).unwrap_or_else(|| line.to_owned())).collect()
+}
+
+/// Serves a world. Where `script/test` asks for it, what is said goes to a file, and is held against the service models once
+/// all tests are over.
+pub(crate) fn simulator(world: World) -> Simulator {
+    #[expect(clippy::disallowed_methods, reason = "a switch of script/test")]
+    let log = std::env::var_os("AWS_EXCHANGES");
+    let started = match log {
+        Some(file) => Simulator::start_logged(world, Path::new(&file)),
+        None => Simulator::start(world),
+    };
+    started.expect("AWS starts")
 }

@@ -1,8 +1,10 @@
 //! CodeDeploy: every way in which a deployment goes well, fails, is stopped, or cannot be watched.
 
+use std::collections::BTreeSet;
+
 use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
-use super::{Cloud, EXPIRES, IMAGE, Scenario, each};
+use super::{Cloud, EXPIRES, IMAGE, OTHER_IMAGE, Scenario, each};
 
 fn world(shift: Shift) -> World {
     World::fargate("badgery", "web").code_deploy(shift).auto_rollback(true).install_limit(300)
@@ -173,6 +175,35 @@ fn the_last_fifty_lines_of_a_log_are_told() {
     let world = World::fargate("badgery", "web").rolling(Breaker::Rollback).log_lines(&lines).fault(Fault::Crash(1));
     let said = Cloud::of(world).deploy(&[]).expect(30).shown();
     assert!(said.contains("| line 11\n") && said.contains("| line 60\n") && !said.contains("| line 10\n"), "{said}");
+}
+
+/// What was not answered is looked for among what was made before it, a few calls at a time.
+#[test]
+fn three_calls_a_look_for_what_was_not_answered() {
+    let cloud = Cloud::of(all_at_once());
+    for image in [IMAGE, OTHER_IMAGE, IMAGE, OTHER_IMAGE] {
+        cloud.run(&["deploy", "production", "--image", image]).expect(0);
+    }
+    cloud.aws.with(|world| world.faults.push(Fault::ServerErrorOnce("codedeploy:CreateDeployment")));
+    let ended = cloud.deploy(&[]).expect(0);
+    let made = |at: &usize| ended.said[*at].operation == "CreateDeployment";
+    let made: Vec<usize> = (0..ended.said.len()).filter(made).collect();
+    let [first, second] = made.as_slice() else { panic!("{}", ended.shown()) };
+    // A look begins with one list, or with two.
+    let (mut lists, mut asked, mut known) = (0, 0, BTreeSet::new());
+    for exchange in &ended.said[first + 1..*second] {
+        match exchange.operation.as_str() {
+            "ListDeployments" => (lists, asked) = (if asked == 0 { lists + 1 } else { 1 }, 0),
+            "GetDeployment" => {
+                asked += 1;
+                assert!(known.insert(exchange.input["deploymentId"].to_string()), "asked twice: {}", ended.shown());
+            }
+            _ => continue,
+        }
+        // Looks that ask for nothing more follow each other.
+        assert!(asked == 0 || lists.min(2) + asked <= 3, "{lists} lists, {asked} asked: {}", ended.shown());
+    }
+    assert_eq!(known.len(), 4, "all of them were looked at: {}", ended.shown());
 }
 
 #[test]

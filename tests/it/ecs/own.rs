@@ -118,6 +118,17 @@ fn where_that_is_asked_for_one_that_is_under_way_is_a_reason_to_stop() {
     }
 }
 
+#[test]
+fn else_the_plan_says_whose_place_it_takes() {
+    for world in [rolling(Breaker::Rollback), native(Strategy::Canary).step(10, 5)] {
+        let cloud = Cloud::of(world.tick(1));
+        cloud.when_it_says(&["deploy", "production", "--image", IMAGE], "accepted as deployment", |_| {
+            let planned = cloud.run(&["plan", "production", "--image", OTHER_IMAGE]).expect(0);
+            assert!(planned.output.stdout.contains("is under way: this one takes its place"), "{}", planned.shown());
+        });
+    }
+}
+
 /// From the console one may end a deployment without going back: the service goes on asking for the new revision.
 #[test]
 fn one_that_somebody_aborts_is_told_as_not_undone() {

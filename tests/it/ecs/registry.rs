@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use kit::act::Repository;
-use kit::aws::{Breaker, Exchange, Fault, Simulator, World};
+use kit::aws::{Breaker, Exchange, Fault, Shift, Simulator, World};
 use kit::bed::{AppImage, Machine, Registry};
 use kit::github::GitHubDouble;
 use kit::runner::{Job, Told};
 use serde_json::{Value, json};
 
+use super::cloud::simulator;
 use super::others::assert_in_models;
 use super::role::Issuer;
 use crate::action::user::{PROGRAM, TOKEN, User, push};
@@ -40,7 +41,7 @@ impl Shop {
         let machine = Machine::find().expect("a prepared machine");
         let dir = tempfile::tempdir().expect("a folder");
         let registry = Registry::private(&machine, dir.path(), BCRYPT).expect("a registry");
-        let aws = Simulator::start(world.registry(&registry.address().to_string())).expect("AWS starts");
+        let aws = simulator(world.registry(&registry.address().to_string()));
         let repository = Repository::create(&machine, &dir.path().join("hello")).expect("a repository");
         let target = "{region: eu-west-1, cluster: badgery, service: web, poll_interval: 1ms, retry_backoff: 1ms}";
         let image = format!("{{repository: \"{}\", ecr: {{region: eu-west-1{ecr}}}}}", registry.repository(NAME));
@@ -140,7 +141,8 @@ fn a_commit_is_pushed_and_deployed_with_credentials_of_aws_alone() {
 /// The template's own inputs, with the role's keys and no others: build, push to ECR, deploy, and what GitHub shows of it.
 #[test]
 fn the_template_deploys_with_the_role_alone() {
-    let shop = Shop::open(service().repository(NAME, true), "");
+    let world = World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).repository(NAME, true);
+    let shop = Shop::open(world, "");
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows-templates/ecs-deploy.yml");
     let template: Value = serde_saphyr::from_str(&fs::read_to_string(template).expect("reads")).expect("YAML");
     let steps = template["jobs"]["deploy"]["steps"].as_array().expect("steps");
@@ -270,8 +272,7 @@ fn an_agent_pulls_with_the_login_that_the_run_got() {
     let deploy = fs::read_to_string(bed.dir().join("client/deploy.yml")).expect("a configuration");
     let deploy = format!("image: {{repository: \"{private}\", ecr: {{region: eu-west-1}}}}\n{deploy}");
     user.repository.write("deploy.yml", &deploy).expect("writes");
-    let aws = Simulator::start(service().repository(NAME, true).registry(&registry.address().to_string()));
-    let aws = aws.expect("AWS starts");
+    let aws = simulator(service().repository(NAME, true).registry(&registry.address().to_string()));
     let sha = user.version("v2");
     let mut job = user.job("push", &push(&sha), &sha);
     to_aws(&mut job, &aws);

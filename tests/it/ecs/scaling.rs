@@ -188,6 +188,9 @@ fn what_may_not_be_held_or_set_back_is_told() {
         ended.shown()
     );
     assert!(ended.inputs("CreateDeployment").is_empty(), "{}", ended.shown());
+    assert!(!ended.shown().contains("was not set back"), "it never stood still: {}", ended.shown());
+    let status = cloud.run(&["status", "production"]).expect(0);
+    assert!(!status.output.stdout.contains("held"), "{}", status.shown());
 
     let cloud = Cloud::with(scaled(canary().tick(1)), HOLD);
     let (code, said) = cloud.when_it_says(&DEPLOY, "new tasks run | Install", |_| {

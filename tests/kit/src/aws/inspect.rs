@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::codedeploy::Deployment;
-use super::ecs::{Definition, Task};
+use super::ecs::{Definition, Task, rolling};
 use super::names;
 use super::world::World;
 
@@ -70,10 +70,17 @@ impl World {
         all.map(|one| (one.id.clone(), one.status.to_owned())).collect()
     }
 
-    /// The id of CodeDeploy's deployment that is under way.
+    /// What is under way: the id of CodeDeploy's deployment, the name of a service deployment, or that of the service
+    /// whose tasks are being started one after the other.
     #[must_use]
     pub fn active(&self) -> Option<String> {
-        self.codedeploy.deployments.iter().find(|one| one.is_active()).map(|one: &Deployment| one.id.clone())
+        let of_code_deploy = self.codedeploy.deployments.iter().find(|one| one.is_active());
+        let own = self.ecs.deployments.iter().find(|one| !one.is_over());
+        let rolling = self.ecs.service(&self.cluster, &self.service).filter(|service| rolling::is_starting(service));
+        of_code_deploy
+            .map(|one: &Deployment| one.id.clone())
+            .or_else(|| own.map(|one| one.arn.clone()))
+            .or_else(|| rolling.map(|service| service.name.clone()))
     }
 
     /// The service deployments, oldest first: name and status.

@@ -57,7 +57,9 @@ pub(crate) fn show(world: &World, service: &Service, with_tags: bool) -> Value {
         "placementConstraints": [],
         "placementStrategy": [],
     });
-    for (name, member) in service.members.as_object().into_iter().flatten() {
+    // Its load balancers among them are shown above, with the group that serves.
+    for (name, member) in service.members.as_object().into_iter().flatten().filter(|(name, _)| *name != "loadBalancers")
+    {
         shown[name] = member.clone();
     }
     if service.controller == Controller::CodeDeploy {

@@ -65,6 +65,12 @@ pub(crate) fn is_moving(service: &Service) -> bool {
     service.active && service.rollouts.iter().any(|one| !one.native && moves(one))
 }
 
+/// Whether new tasks of the service are still being started; what is left of earlier ones may still be on its way.
+pub(crate) fn is_starting(service: &Service) -> bool {
+    let starts = |one: &Rollout| !one.native && one.status == "PRIMARY" && one.state == "IN_PROGRESS";
+    service.active && service.rollouts.iter().any(starts)
+}
+
 /// The moments at which rolling deployments change by themselves.
 pub(crate) fn moments(world: &World) -> impl Iterator<Item = u64> {
     let rollouts = world.ecs.services.iter().flat_map(|service| &service.rollouts);
