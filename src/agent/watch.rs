@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 
 use super::app::App;
 use super::config::ServiceConfig;
-use super::facts::traefik_labels;
+use super::facts::{serving, traefik_labels};
 use super::proxy::traefik::apply::{Wanted, apply, servers_in};
 use super::proxy::traefik::file::RouteFile;
 use super::store::{CompiledRoute, ServiceState};
@@ -120,7 +120,7 @@ async fn look_at(
         .map_err(|error: DockerError| error.to_string())?
         .into_iter()
         .filter(|container| container.running() && !state.retiring.iter().any(|old| old.id == container.id));
-    let running = state.serving(running);
+    let running = serving(state, running);
     if running.iter().any(|container| traefik_labels(container) != route.labels) {
         tracing::warn!(app = %app.site.app, %service, "routing labels were changed outside of a deployment; the labels route again");
         put(app, &file, route, &BTreeSet::new()).await?;

@@ -287,6 +287,8 @@ fn closing(task: &Task, place: &EcsPlace) -> Closing {
 
 /// The environment's address, where it is told before somebody is in a hurry.
 async fn url(connected: &Connected, cancel: &Cancel) -> Option<HttpUrl> {
+    // Only an agent knows it.
+    connected.agent()?;
     tokio::select! {
         looked = connected.look() => looked.ok()?.address,
         () = cancel.first() => None,

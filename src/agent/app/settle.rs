@@ -94,7 +94,8 @@ impl App {
         }
         let leaving: Vec<_> = {
             let inner = self.inner.lock().await;
-            inner.state.services.iter().map(|(name, state)| (name.clone(), state.retiring.clone())).collect()
+            let services = inner.state.services.iter().filter(|(_, state)| !state.retiring.is_empty());
+            services.map(|(name, state)| (name.clone(), state.retiring.clone())).collect()
         };
         for (service, members) in leaving {
             self.see_out(service, members, None);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::settle::{keep, told};
 use super::{App, Inner, Running, deployment, docker, holder, phase_of, refusal, seen_out, unreadable};
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
-use crate::agent::facts::{Facts, blockers, by_digest, revision, wanted_replicas};
+use crate::agent::facts::{Facts, blockers, by_digest, revision, serving, wanted_replicas};
 use crate::agent::site::Site;
 use crate::agent::store::{Accepted, AppState, EventLog, Journal, Record, ServiceState, fence};
 use crate::agent::swap::{CancelGate, Job, Planned, Routes, Swap, members};
@@ -99,7 +99,7 @@ impl App {
             replicas,
             before_deploy: request.before_deploy,
             old: members(&facts.containers),
-            serving: members(state.serving(facts.running())),
+            serving: members(serving(&state, facts.running())),
             fence: inner.state.next_fence(),
         };
         if state.releases.is_empty() {

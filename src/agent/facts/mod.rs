@@ -1,6 +1,7 @@
 //! What is true of a service right now: read from engine, compose and Traefik, never changed here.
 
 mod blockers;
+mod serving;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::domain::ServiceName;
 
 pub(in crate::agent) use blockers::gate;
 pub use blockers::{blockers, may_route};
+pub use serving::serving;
 pub use status::{DRIFT, revision, status, wanted_replicas};
 pub(in crate::agent) use status::{by_digest, override_unlisted};
 

@@ -1,6 +1,5 @@
 //! What the agent knows of an application between deployments: `state.json`.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -14,7 +13,6 @@ use super::atomic::write_atomic;
 use super::history::Line;
 use super::record::{Accepted, Ended, Member};
 use crate::agent_api::{HistoryEntry, Release};
-use crate::clients::docker::Container;
 use crate::domain::{DeploymentId, IdempotencyKey, ServiceName};
 use crate::event::Outcome;
 
@@ -301,19 +299,6 @@ impl ServiceState {
     #[must_use]
     pub fn is_found(&self) -> bool {
         self.current().is_none_or(|release| release.deployment.is_none())
-    }
-
-    /// Those of the running containers that a route may lead to. Never two versions at once: where the release's own image
-    /// runs, whatever else somebody started or a failed deployment left is not routed beside it.
-    #[must_use]
-    pub fn serving<C: Borrow<Container>>(&self, running: impl Iterator<Item = C>) -> Vec<C> {
-        let running: Vec<C> = running.collect();
-        let of_release =
-            |container: &C| self.current().is_some_and(|release| container.borrow().image_id == release.image_id);
-        if !running.iter().any(of_release) {
-            return running;
-        }
-        running.into_iter().filter(of_release).collect()
     }
 
     /// The newest proven release whose image is another one than the running release's.
