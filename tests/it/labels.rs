@@ -11,7 +11,7 @@ use crate::stage::{HOST, Setting, Stage, web};
 use crate::swaps::UnderLoad;
 
 /// The service's compose file, its rule narrowed or widened, with a header that tells which labels route.
-fn write(stage: &Stage, rule: &str, mark: &str) {
+pub(crate) fn write(stage: &Stage, rule: &str, mark: &str) {
     let tag = stage.v1.split_once('@').map(|(name, _)| format!("{name}:v1")).expect("a digest");
     let service = web(&tag)
         .label("traefik.http.routers.web.rule", rule)
@@ -21,7 +21,7 @@ fn write(stage: &Stage, rule: &str, mark: &str) {
     stage.bed.project.write("compose.yaml", &ComposeFile::of(service).render(stage.bed.name())).expect("writes");
 }
 
-fn mark(stage: &Stage) -> String {
+pub(crate) fn mark(stage: &Stage) -> String {
     let answer = stage.bed.get("/", HOST).expect("an answer");
     answer.header("x-mark").unwrap_or_default().to_owned()
 }

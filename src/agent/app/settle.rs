@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
 use crate::agent::facts::Facts;
 use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
-use crate::agent::swap::{Done, Job, Left, Routes, drained};
+use crate::agent::swap::{Done, Job, Left, PROXY, Routes, drained};
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
@@ -85,7 +86,8 @@ impl App {
                 (Some(journal), Some(ended)) => {
                     drop(inner);
                     let events = EventLog::open(&self.site.folder, &job.accepted.deployment);
-                    let routes = Routes::of(&self.routes, None);
+                    let mut routes = Routes::of(&self.routes, None);
+                    let job = self.with_route(job, &ended, &mut routes).await;
                     self.settle(Done { journal, job, ended, drain_until: None, routes }, &events).await;
                 }
                 (Some(journal), None) => self.launch(&mut inner, job, journal, None, None),
@@ -99,6 +101,32 @@ impl App {
         };
         for (service, members) in leaving {
             self.see_out(service, members, None);
+        }
+    }
+
+    /// The job of a deployment that ended well, with the route that a damaged journal hides: what it had from the labels
+    /// Traefik can be asked for again, as long as the old containers are there.
+    async fn with_route(&self, mut job: Job, ended: &Ended, routes: &mut Routes) -> Job {
+        let service = &job.accepted.service;
+        let state = self.service_state(service).await;
+        let unknown = job.damaged && job.route.is_none() && job.next.is_none() && state.route.is_none();
+        let file = self.site.route_file(service).filter(|file| file.path().exists());
+        if !unknown || ended.outcome != Outcome::Deployed || file.is_none() {
+            return job;
+        }
+        routes.take().await;
+        let until = Instant::now() + PROXY;
+        loop {
+            let facts = Box::pin(Facts::gather(&self.site, service, &state)).await;
+            if let Ok(Facts { route: Ok(Some(route)), .. }) = facts {
+                job.route = Some(route);
+                return job;
+            }
+            if Instant::now() >= until {
+                tracing::error!(app = %self.site.app, %service, "the route file is nobody's until the next deployment: a damaged journal hides what it was made from");
+                return job;
+            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -149,12 +177,14 @@ impl App {
             Ok(facts) => facts.proxy.map(|proxy| proxy.addresses()).unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        let limit = self.site.service(service).map(|config| config.drain_timeout).unwrap_or_default();
+        // One that is no longer in agent.yml drains as well.
+        let limit = self.site.service(service).cloned().unwrap_or_default().drain_timeout;
         // The drain time began when the route left them.
         let left_at = until.and_then(|until| until.checked_sub(limit)).unwrap_or_else(Instant::now);
         let until = until.unwrap_or_else(|| Instant::now() + limit);
-        for member in &members {
-            let Ok(container) = self.site.engine.container(&member.id).await else { continue };
+        // All at once: one that ignores the signal does not keep the next one from its end.
+        let leaves = async |member: &Member| {
+            let Ok(container) = self.site.engine.container(&member.id).await else { return };
             if port.is_some() {
                 let left = drained(&container, port, &proxy, Some(left_at), until).await;
                 if left != Left::Open(0) {
@@ -168,7 +198,8 @@ impl App {
             if let Err(error) = gone.await {
                 tracing::warn!(container = %member.name, %error, "an old container could not be removed; tried again");
             }
-        }
+        };
+        join_all(members.iter().map(leaves)).await;
         let left = self.still_there(&members).await;
         let mut inner = self.inner.lock().await;
         if let Some(state) = inner.state.services.get_mut(service) {

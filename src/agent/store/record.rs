@@ -154,6 +154,9 @@ records! {
         new: Vec<Member>,
         /// Compose's hash of their configuration.
         config_hash: String,
+        /// The route of theirs, where their routing labels differ from those of the old ones; said again at the switch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Box<CompiledRoute>>,
     } = "created",
     /// They are about to be started.
     Starting = "starting",

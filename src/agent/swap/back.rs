@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::lease::bounded;
@@ -214,12 +215,14 @@ impl Swap {
         if self.job.switching {
             self.drain(&super::members(&new), Some(Instant::now()), DRAIN).await;
         }
-        for container in new {
+        // All at once: the time that each has to stop would add up to more than the way back may take.
+        let remove = async |container: &Container| {
             if self.job.switching && container.running() {
                 self.site.engine.stop(&container.id, container.stop_timeout).await?;
             }
-            self.site.engine.remove(&container.id).await?;
-        }
+            self.site.engine.remove(&container.id).await
+        };
+        join_all(new.iter().map(remove)).await.into_iter().collect::<Result<(), DockerError>>()?;
         if let Some(release) = &self.job.release {
             let (repository, tag) = self.site.retained(&self.service, release.number);
             self.site.engine.untag(&format!("{repository}:{tag}")).await?;

@@ -19,7 +19,7 @@ use crate::event::Phase;
 /// How long a call of compose may still go on after somebody cancelled: dropped in the middle, it may leave a container
 /// that nobody knows.
 const LET_GO: Duration = Duration::from_secs(4);
-/// Longest wait until no container appears any more after a call of compose was ended.
+/// Longest wait for containers that still appear after a call of compose was ended.
 pub(super) const QUIET: Duration = Duration::from_secs(5);
 
 /// How long the engine is asked whether it is there, once a call of compose failed.
@@ -128,7 +128,8 @@ impl Swap {
         }
         let new = self.keep_addresses(new).await?;
         self.job.next = self.next_route(new.first()).await?;
-        self.record(Record::Created { new: members(&new), config_hash: hash })?;
+        let next = self.job.next.clone().map(Box::new);
+        self.record(Record::Created { new: members(&new), config_hash: hash, next })?;
         self.end(Phase::Create, began);
         Ok(())
     }
@@ -153,12 +154,12 @@ impl Swap {
             Some(Ok(())) if self.cancel.is_cancelled() => Err(Fault::cancelled()),
             Some(Ok(())) => Ok(()),
             Some(Err(error @ ComposeError::TimedOut(_))) => {
-                self.quiet().await;
+                self.quiet(total).await;
                 Err(self.call_fault(error).await)
             }
             Some(Err(error)) => Err(self.call_fault(error).await),
             None => {
-                self.quiet().await;
+                self.quiet(total).await;
                 Err(Fault::cancelled())
             }
         }
@@ -177,21 +178,16 @@ impl Swap {
             .hint("`deploy-action agent doctor` on the host checks the engine")
     }
 
-    /// Waits until the engine has done what a call of compose that was ended had asked it for.
-    async fn quiet(&self) {
+    /// Waits until the engine has done what a call of compose that was ended had asked it for: all of it, or whatever it did
+    /// meanwhile. On a busy host one container takes it seconds, and one that appears later would be nobody's.
+    async fn quiet(&self, total: u64) {
         let until = tokio::time::Instant::now() + QUIET;
-        let count = async || {
-            let found = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await;
-            found.ok().map(|containers| containers.len())
-        };
-        let mut before = count().await;
         while tokio::time::Instant::now() < until {
-            tokio::time::sleep(super::LOOK * 5).await;
-            let now = count().await;
-            if now.is_some() && now == before {
+            let found = self.site.engine.service_containers(self.site.compose.project(), self.service.as_str()).await;
+            if found.is_ok_and(|containers| containers.len() as u64 >= total) {
                 return;
             }
-            before = now;
+            tokio::time::sleep(super::LOOK).await;
         }
     }
 

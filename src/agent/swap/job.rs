@@ -131,14 +131,16 @@ impl Job {
             Record::Pulled { image_id } => self.image_id = Some(image_id),
             Record::Preparing => self.preparing = true,
             Record::Creating => self.creating = true,
-            Record::Created { new, config_hash } => {
+            Record::Created { new, config_hash, next } => {
                 self.new = new;
                 self.config_hash = config_hash;
+                self.next = next.map(|next| *next);
             }
             Record::Switching { before, next } => {
                 self.switching = true;
                 self.before = before;
-                self.next = next.map(|next| *next);
+                // Either line may be damaged.
+                self.next = next.map(|next| *next).or(self.next.take());
             }
             Record::Switched => self.switched = true,
             Record::Proven { release } => self.release = Some(*release),
@@ -200,6 +202,17 @@ mod tests {
             "it goes back, from everything"
         );
         assert!(damaged(vec![Record::Retiring]).switched, "the old containers may be gone: it goes forward");
+    }
+
+    #[test]
+    fn the_next_route_is_known_from_either_line() {
+        let Record::Adopting { route } = adopting() else { panic!("it has a route") };
+        let created = Record::Created { new: Vec::new(), config_hash: String::new(), next: Some(route.clone()) };
+        let switching = |next| Record::Switching { before: Vec::new(), next };
+        assert!(damaged(vec![created.clone()]).next.is_some());
+        assert!(damaged(vec![switching(Some(route))]).next.is_some());
+        assert!(damaged(vec![created, switching(None)]).next.is_some(), "as an agent that said it once");
+        assert!(damaged(vec![switching(None)]).next.is_none());
     }
 
     #[test]

@@ -191,7 +191,7 @@ pub(super) fn some_damage() -> Vec<Case> {
 /// record torn.
 pub(super) fn every_damage() -> Vec<Case> {
     let ends = ["created", "switched", "retiring", "finished"].map(|word| (Kind::Later, Point::After(word)));
-    let ends = ends.into_iter().chain(["gated", "switched"].map(|word| (Kind::First, Point::After(word))));
+    let ends = ends.into_iter().chain(["gated", "switched", "finished"].map(|word| (Kind::First, Point::After(word))));
     let cases = ends.flat_map(|(kind, point)| {
         let until = Record::WORDS.iter().take_while(|word| **word != word_of(point));
         let lines = until.filter(|word| kind.writes(word)).count();

@@ -2,13 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use kit::bed::AppImage;
 
 use crate::client::Client;
-use crate::stage::{HOST, PATIENCE, Stage};
+use crate::labels;
+use crate::stage::{HOST, PATIENCE, Setting, Stage};
 
-/// What a stream sends in 4 s.
+/// What a stream sends.
 const BYTES: usize = 100_000;
 
 /// The route is known from its file alone, and leads back before anything is stopped.
@@ -16,33 +18,96 @@ const BYTES: usize = 100_000;
 fn what_the_new_version_is_asked_already_is_finished_although_its_route_is_lost() {
     let mut stage = Stage::new();
     let v2 = stage.push(&AppImage::version("v2").mode("abrupt"));
-    let agent = stage.bed.agent().expect("an agent");
-    agent.restart(&[("DEPLOY_AGENT_KILL_AT", "after-switched")]).expect("starts again");
-    let mut client = Client::start(&stage.bed, &["deploy", "production", "--image", &v2], |_| {}).expect("starts");
-    let agent = stage.bed.agent().expect("an agent");
-    assert_eq!(agent.ended(PATIENCE).expect("waits"), Some(137), "the point is reached: {}", agent.log());
-    damage_the_second_line(&stage);
+    let mut client = dies(&mut stage, "after-switched", &v2);
+    damage(&stage, "adopting");
     stage.assert_serves("v2");
-    let mut stream = TcpStream::connect(stage.bed.proxy.web()).expect("Traefik");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    // By HTTP/1.0 the body comes as it is.
-    let asked = format!("GET /stream?bytes={BYTES}&over=4000 HTTP/1.0\r\nHost: {HOST}\r\n\r\n");
-    stream.write_all(asked.as_bytes()).expect("asked");
-    let mut answer = vec![0; 512];
-    // The new version has begun to answer.
-    stream.read_exact(&mut answer).expect("the answer begins");
+    let stream = Stream::begin(&stage, 4);
     stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
-    stream.read_to_end(&mut answer).expect("the answer ends");
-    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
-    assert_eq!(answer.len() - head, BYTES, "{}", stage.agent_log());
+    assert_eq!(stream.end(), BYTES, "{}", stage.agent_log());
     assert_eq!(client.end(PATIENCE).expect("it ends"), 30, "{}", client.said());
     stage.assert_serves("v1");
 }
 
-fn damage_the_second_line(stage: &Stage) {
-    let journal = stage.bed.dir().join("state").join(stage.bed.name()).join("journal");
+/// The deployment was told to have succeeded, so it is not gone back from: its route is asked for once more.
+#[test]
+fn a_finished_deployment_keeps_its_route_although_the_line_of_it_is_damaged() {
+    let mut stage = Stage::set(Setting { first: AppImage::version("v1").mode("abrupt"), ..Setting::default() });
+    let v2 = stage.version("v2");
+    let stream = Stream::begin(&stage, 8);
+    let mut client = dies(&mut stage, "after-finished", &v2);
+    damage(&stage, "adopting");
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
+    assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
+    assert_eq!(stream.end(), BYTES, "the old version's stream ends by itself: {}", stage.agent_log());
+    stage.assert_serves("v2");
+    stage.wait("the old container to be gone", || stage.containers("web").len() == 1);
+    let state = std::fs::read_to_string(folder(&stage).join("state.json")).expect("a state");
+    let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
+    assert!(state["services"]["web"]["route"]["routers"]["web"].is_object(), "{state}");
+}
+
+/// Labels that changed with the swap are not forgotten with the line that announces the switch.
+#[test]
+fn the_new_labels_route_although_the_line_of_the_switch_is_damaged() {
+    let mut stage = Stage::new();
+    stage.deploy(&stage.version("v2")).expect(0);
+    stage.wait("the old container to be gone", || stage.containers("web").len() == 1);
+    labels::write(&stage, &format!("Host(`{HOST}`) && PathPrefix(`/`)"), "new");
+    let v3 = stage.version("v3");
+    let mut client = dies(&mut stage, "after-switched", &v3);
+    damage(&stage, "switching");
+    stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
+    assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
+    stage.assert_serves("v3");
+    assert_eq!(labels::mark(&stage), "new");
+}
+
+/// A deployment whose agent dies at this point of its journal.
+fn dies(stage: &mut Stage, point: &str, image: &str) -> Client {
+    let agent = stage.bed.agent().expect("an agent");
+    agent.restart(&[("DEPLOY_AGENT_KILL_AT", point)]).expect("starts again");
+    let client = Client::start(&stage.bed, &["deploy", "production", "--image", image], |_| {}).expect("starts");
+    let agent = stage.bed.agent().expect("an agent");
+    assert_eq!(agent.ended(PATIENCE).expect("waits"), Some(137), "the point is reached: {}", agent.log());
+    client
+}
+
+/// A streamed answer that somebody has begun to read.
+struct Stream {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Stream {
+    fn begin(stage: &Stage, seconds: u32) -> Self {
+        let mut stream = TcpStream::connect(stage.bed.proxy.web()).expect("Traefik");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        // By HTTP/1.0 the body comes as it is.
+        let asked = format!("GET /stream?bytes={BYTES}&over={seconds}000 HTTP/1.0\r\nHost: {HOST}\r\n\r\n");
+        stream.write_all(asked.as_bytes()).expect("asked");
+        let mut answer = vec![0; 512];
+        stream.read_exact(&mut answer).expect("the answer begins");
+        Self { stream, answer }
+    }
+
+    /// The bytes of its body.
+    fn end(mut self) -> usize {
+        self.stream.read_to_end(&mut self.answer).expect("the answer ends");
+        let head = self.answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
+        self.answer.len() - head
+    }
+}
+
+fn folder(stage: &Stage) -> PathBuf {
+    stage.bed.dir().join("state").join(stage.bed.name())
+}
+
+/// Makes a byte of the journal's line of this record another one.
+fn damage(stage: &Stage, word: &str) {
+    let journal = folder(stage).join("journal");
     let mut bytes = std::fs::read(&journal).expect("a journal");
-    let second = bytes.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
-    bytes[second + 12] ^= 1;
+    let record = format!("\"record\":\"{word}\"");
+    let at = bytes.windows(record.len()).position(|found| found == record.as_bytes()).expect("such a line");
+    bytes[at] ^= 1;
     std::fs::write(journal, bytes).expect("writes");
 }
