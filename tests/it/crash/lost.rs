@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use kit::bed::AppImage;
 
-use crate::client::Client;
+use super::versions::killed;
 use crate::labels;
 use crate::stage::{HOST, PATIENCE, Setting, Stage};
 
@@ -18,7 +18,7 @@ const BYTES: usize = 100_000;
 fn what_the_new_version_is_asked_already_is_finished_although_its_route_is_lost() {
     let mut stage = Stage::new();
     let v2 = stage.push(&AppImage::version("v2").mode("abrupt"));
-    let mut client = dies(&mut stage, "after-switched", &v2);
+    let mut client = killed(&mut stage, &v2, "after-switched");
     damage(&stage, "adopting");
     stage.assert_serves("v2");
     let stream = Stream::begin(&stage, 4);
@@ -34,7 +34,7 @@ fn a_finished_deployment_keeps_its_route_although_the_line_of_it_is_damaged() {
     let mut stage = Stage::set(Setting { first: AppImage::version("v1").mode("abrupt"), ..Setting::default() });
     let v2 = stage.version("v2");
     let stream = Stream::begin(&stage, 8);
-    let mut client = dies(&mut stage, "after-finished", &v2);
+    let mut client = killed(&mut stage, &v2, "after-finished");
     damage(&stage, "adopting");
     stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
     assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
@@ -54,22 +54,12 @@ fn the_new_labels_route_although_the_line_of_the_switch_is_damaged() {
     stage.wait("the old container to be gone", || stage.containers("web").len() == 1);
     labels::write(&stage, &format!("Host(`{HOST}`) && PathPrefix(`/`)"), "new");
     let v3 = stage.version("v3");
-    let mut client = dies(&mut stage, "after-switched", &v3);
+    let mut client = killed(&mut stage, &v3, "after-switched");
     damage(&stage, "switching");
     stage.bed.agent().expect("an agent").start(&[]).expect("starts after the crash");
     assert_eq!(client.end(PATIENCE).expect("it ends"), 0, "{}", client.said());
     stage.assert_serves("v3");
     assert_eq!(labels::mark(&stage), "new");
-}
-
-/// A deployment whose agent dies at this point of its journal.
-fn dies(stage: &mut Stage, point: &str, image: &str) -> Client {
-    let agent = stage.bed.agent().expect("an agent");
-    agent.restart(&[("DEPLOY_AGENT_KILL_AT", point)]).expect("starts again");
-    let client = Client::start(&stage.bed, &["deploy", "production", "--image", image], |_| {}).expect("starts");
-    let agent = stage.bed.agent().expect("an agent");
-    assert_eq!(agent.ended(PATIENCE).expect("waits"), Some(137), "the point is reached: {}", agent.log());
-    client
 }
 
 /// A streamed answer that somebody has begun to read.

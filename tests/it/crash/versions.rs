@@ -154,7 +154,7 @@ fn begun(stage: &Stage, image: &str, phase: Phase) -> Client {
 
 /// A deployment whose agent was killed at this point.
 #[track_caller]
-fn killed(stage: &mut Stage, image: &str, point: &str) -> Client {
+pub(super) fn killed(stage: &mut Stage, image: &str, point: &str) -> Client {
     let agent = stage.bed.agent().expect("an agent");
     agent.restart(&[("DEPLOY_AGENT_KILL_AT", point)]).expect("starts again");
     let client = Client::start(&stage.bed, &["deploy", "production", "--image", image], |_| {}).expect("starts");
