@@ -28,6 +28,22 @@ pub struct Release {
     pub rollback: bool,
 }
 
+#[cfg(test)]
+impl Release {
+    /// One that a deployment of nobody made, for tests.
+    pub(crate) fn sample(number: u64, image_id: &str) -> Self {
+        Self {
+            number,
+            image: None,
+            image_id: image_id.to_owned(),
+            config_hash: String::new(),
+            proven_at: Timestamp::UNIX_EPOCH,
+            deployment: None,
+            rollback: false,
+        }
+    }
+}
+
 /// A running container of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replica {

@@ -9,13 +9,15 @@ use tokio::time::Instant;
 
 use super::App;
 use crate::agent::config::DEFAULT_KEEP_RELEASES;
-use crate::agent::facts::Facts;
+use crate::agent::facts::{Facts, FactsError};
 use crate::agent::store::{AppState, Ended, EventLog, Journal, Member};
-use crate::agent::swap::{Done, Job, Left, PROXY, Routes, drained};
+use crate::agent::swap::{Done, Job, Left, Routes, drained};
 use crate::clients::docker::DockerError;
 use crate::domain::{Reason, ServiceName};
 use crate::event::{DeployEvent, Outcome};
 
+/// How long a start of the agent waits for the answer of a Traefik that may be starting too.
+const ROUTE: Duration = Duration::from_secs(10);
 /// How often a swap tries to see the containers of the swap before out.
 const RETIRE_TRIES: usize = 3;
 /// Time before something that the disk or the engine refused is tried again; doubles up to [`RARELY`].
@@ -104,25 +106,29 @@ impl App {
         }
     }
 
-    /// The job of a deployment that ended well, with the route that a damaged journal hides: what it had from the labels
-    /// Traefik can be asked for again, as long as the old containers are there.
+    /// The job of a deployment that ended, with the route that a damaged journal hides: what it had from the labels Traefik
+    /// can be asked for again, as long as the old containers are there. A stranded one may have left anything in the file.
     async fn with_route(&self, mut job: Job, ended: &Ended, routes: &mut Routes) -> Job {
         let service = &job.accepted.service;
         let state = self.service_state(service).await;
-        let unknown = job.damaged && job.route.is_none() && job.next.is_none() && state.route.is_none();
+        // Where it went back, the new version's labels lead nowhere.
+        let next = job.next.as_ref().filter(|_| ended.outcome == Outcome::Deployed);
+        let unknown = job.damaged && job.route.is_none() && next.is_none() && state.route.is_none();
         let file = self.site.route_file(service).filter(|file| file.path().exists());
-        if !unknown || ended.outcome != Outcome::Deployed || file.is_none() {
+        if !unknown || ended.outcome == Outcome::Stranded || file.is_none() {
             return job;
         }
         routes.take().await;
-        let until = Instant::now() + PROXY;
+        let until = Instant::now() + ROUTE;
         loop {
             let facts = Box::pin(Facts::gather(&self.site, service, &state)).await;
             if let Ok(Facts { route: Ok(Some(route)), .. }) = facts {
                 job.route = Some(route);
                 return job;
             }
-            if Instant::now() >= until {
+            // What compose files say wrong is not mended by waiting.
+            let may_come = !matches!(facts, Err(FactsError::Compose(_) | FactsError::NoService { .. }));
+            if !may_come || Instant::now() >= until {
                 tracing::error!(app = %self.site.app, %service, "the route file is nobody's until the next deployment: a damaged journal hides what it was made from");
                 return job;
             }
@@ -173,6 +179,8 @@ impl App {
     async fn retire(&self, service: &ServiceName, members: Vec<Member>, until: Option<Instant>) -> bool {
         let state = self.service_state(service).await;
         let port = state.route.as_ref().and_then(|route| route.services.values().next()).map(|route| route.port);
+        // A route that a damaged journal hides led requests to them as well.
+        let routed = port.is_some() || self.site.route_file(service).is_some_and(|file| file.path().exists());
         let proxy = match Box::pin(Facts::gather(&self.site, service, &state)).await {
             Ok(facts) => facts.proxy.map(|proxy| proxy.addresses()).unwrap_or_default(),
             Err(_) => Vec::new(),
@@ -185,7 +193,7 @@ impl App {
         // All at once: one that ignores the signal does not keep the next one from its end.
         let leaves = async |member: &Member| {
             let Ok(container) = self.site.engine.container(&member.id).await else { return };
-            if port.is_some() {
+            if routed {
                 let left = drained(&container, port, &proxy, Some(left_at), until).await;
                 if left != Left::Open(0) {
                     tracing::warn!(container = %member.name, ?left, %service, "stopped with connections still open: `drain_timeout` is over");

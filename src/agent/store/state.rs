@@ -336,24 +336,12 @@ impl ServiceState {
 mod tests {
     use super::*;
 
-    fn release(number: u64, image_id: &str) -> Release {
-        Release {
-            number,
-            image: None,
-            image_id: image_id.to_owned(),
-            config_hash: String::new(),
-            proven_at: jiff::Timestamp::UNIX_EPOCH,
-            deployment: None,
-            rollback: false,
-        }
-    }
-
     #[test]
     fn previous_is_the_newest_other_image() {
         let mut service = ServiceState::default();
         assert_eq!((service.next_number(), service.previous()), (1, None));
         for (number, image) in [(1, "a"), (2, "b"), (3, "b")] {
-            service.push(release(number, image), 5);
+            service.push(Release::sample(number, image), 5);
         }
         assert_eq!(service.previous().map(|release| release.number), Some(1));
         assert_eq!(service.next_number(), 4);
@@ -363,22 +351,22 @@ mod tests {
     fn what_plain_compose_made_is_found_until_a_deployment_is_proven() {
         let mut service = ServiceState::default();
         assert!(service.is_found());
-        service.push(release(1, "a"), 5);
+        service.push(Release::sample(1, "a"), 5);
         assert!(service.is_found());
-        service.push(Release { deployment: Some("d-0123456789ab".parse().unwrap()), ..release(2, "b") }, 5);
+        service.push(Release { deployment: Some("d-0123456789ab".parse().unwrap()), ..Release::sample(2, "b") }, 5);
         assert!(!service.is_found());
     }
 
     #[test]
     fn the_way_back_is_never_forgotten() {
         let mut service = ServiceState::default();
-        service.push(release(1, "old"), 5);
-        (2..10).for_each(|number| service.push(release(number, "new"), 5));
+        service.push(Release::sample(1, "old"), 5);
+        (2..10).for_each(|number| service.push(Release::sample(number, "new"), 5));
         let kept = |service: &ServiceState| service.releases.iter().map(|release| release.number).collect::<Vec<_>>();
         assert_eq!(kept(&service), [1, 6, 7, 8, 9]);
-        service.push(release(9, "new"), 2);
+        service.push(Release::sample(9, "new"), 2);
         assert_eq!(kept(&service), [1, 6, 7, 8, 9], "the same release again changes nothing");
-        service.push(release(10, "new"), 2);
+        service.push(Release::sample(10, "new"), 2);
         assert_eq!(kept(&service), [1, 10], "fewer are kept from now on");
         assert_eq!(service.previous().map(|release| release.number), Some(1));
     }

@@ -143,7 +143,11 @@ impl Job {
                 self.next = next.map(|next| *next).or(self.next.take());
             }
             Record::Switched => self.switched = true,
-            Record::Proven { release } => self.release = Some(*release),
+            Record::Proven { release } => {
+                self.release = Some(*release);
+                // A first deployment of a service that nobody ran adopts at its switch, and is proven only after that.
+                self.adopting = false;
+            }
             Record::GoingBack { ended } => self.going_back = Some(*ended),
             Record::Finished { ended } => self.finished = Some(*ended),
         }
@@ -196,6 +200,9 @@ mod tests {
     fn what_lost_records_may_have_announced_counts_as_begun() {
         assert!(!damaged(vec![adopting(), Record::Pulling]).adopting, "the adoption was proven before");
         assert!(damaged(vec![adopting()]).adopting);
+        let proven = Record::Proven { release: Box::new(Release::sample(1, "sha256:1")) };
+        let finished = damaged(vec![adopting(), Record::Switched, proven, ended(Outcome::Deployed)]);
+        assert!(finished.routed(), "its route is not forgotten with the line that proves it");
         let job = damaged(vec![Record::Pulling]);
         assert!(
             job.creating && job.starting && job.gated && job.switching && !job.switched,

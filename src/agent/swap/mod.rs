@@ -188,10 +188,6 @@ impl Swap {
         if proves {
             bounded(Phase::Prove, self.limit(Phase::Prove), None, Box::pin(self.prove())).await?;
         }
-        if self.job.adopting {
-            // The agent died between the records of a first switch.
-            self.record(Record::Adopted)?;
-        }
         self.promote().await?;
         if !self.job.retiring {
             bounded(Phase::Verify, self.limit(Phase::Verify), None, Box::pin(self.verify())).await?;
