@@ -158,41 +158,68 @@ fn denied(role: &RoleArn, token: &Secret<String>, error: &AwsError) -> Failure {
         format!("AWS does not let this job take on the role `{role}` ({code}): {message}"),
     )
     .kind(Kind::Preflight);
-    let Some((sub, aud)) = claims(token.expose()) else {
+    let Some(Claims { sub, aud, ids }) = claims(token.expose()) else {
         return failure.hint("GitHub's token cannot be read; run the job again");
     };
     let condition =
         |sub: &str| json!({"StringEquals": {format!("{ISSUER}:aud"): aud, format!("{ISSUER}:sub"): sub}}).to_string();
-    let classic = classic(&sub);
-    let older = match &classic {
-        Some(classic) => format!(
+    let other = match (classic(&sub), ids.and_then(|(owner, repository)| immutable(&sub, &owner, &repository))) {
+        (Some(classic), _) => format!(
             " (a policy from before GitHub's subjects had ids in them names `{classic}`, which does not match any more)"
         ),
-        None => String::new(),
+        (None, Some(immutable)) => format!(
+            " (once this repository is renamed, GitHub's subjects have ids in them: then with the condition {})",
+            condition(&immutable)
+        ),
+        (None, None) => String::new(),
     };
     failure.hint(format!(
         "the token's sub is `{sub}` and its aud is `{aud}`: the role must exist, and its trust policy must allow \
-         `sts:AssumeRoleWithWebIdentity` to the identity provider {ISSUER} with the condition {}{older}",
+         `sts:AssumeRoleWithWebIdentity` to the identity provider {ISSUER} with the condition {}{other}",
         condition(&sub)
     ))
 }
 
-/// Subject and audience of a token.
-fn claims(token: &str) -> Option<(String, String)> {
+/// What a token says of a job.
+struct Claims {
+    sub: String,
+    aud: String,
+    /// Of owner and repository.
+    ids: Option<(String, String)>,
+}
+
+fn claims(token: &str) -> Option<Claims> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     let aud = claims["aud"].as_str().or(claims["aud"][0].as_str())?;
-    Some((one_line(claims["sub"].as_str()?, SHOWN), one_line(aud, SHOWN)))
+    let id = |name: &str| claims[name].as_str().filter(|id| is_id(id)).map(str::to_owned);
+    let ids = id("repository_owner_id").zip(id("repository_id"));
+    Some(Claims { sub: one_line(claims["sub"].as_str()?, SHOWN), aud: one_line(aud, SHOWN), ids })
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// `repo:acme@12/web@34:environment:production` as it would have been without ids (GitHub, immutable subject claims).
 fn classic(sub: &str) -> Option<String> {
-    let rest = sub.strip_prefix("repo:")?;
-    let (repository, context) = rest.split_once(':')?;
-    let (owner, name) = repository.split_once('/')?;
+    let (owner, name, context) = parts(sub)?;
     let ((owner, owner_id), (name, name_id)) = (owner.split_once('@')?, name.split_once('@')?);
-    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     (is_id(owner_id) && is_id(name_id)).then(|| format!("repo:{owner}/{name}:{context}"))
+}
+
+/// `repo:acme/web:environment:production` with the ids of its owner and of the repository.
+fn immutable(sub: &str, owner_id: &str, repository_id: &str) -> Option<String> {
+    let (owner, name, context) = parts(sub)?;
+    let without = !owner.contains('@') && !name.contains('@');
+    without.then(|| format!("repo:{owner}@{owner_id}/{name}@{repository_id}:{context}"))
+}
+
+/// Owner, name and the rest of `repo:owner/name:rest`.
+fn parts(sub: &str) -> Option<(&str, &str, &str)> {
+    let (repository, context) = sub.strip_prefix("repo:")?.split_once(':')?;
+    let (owner, name) = repository.split_once('/')?;
+    Some((owner, name, context))
 }
 
 #[cfg(test)]
@@ -200,7 +227,8 @@ mod tests {
     use super::*;
 
     fn token(sub: &str) -> Secret<String> {
-        let payload = json!({"sub": sub, "aud": "sts.amazonaws.com"}).to_string();
+        let ids = json!({"sub": sub, "aud": "sts.amazonaws.com", "repository_owner_id": "12", "repository_id": "34"});
+        let payload = ids.to_string();
         Secret::new(format!("head.{}.canary", URL_SAFE_NO_PAD.encode(payload)))
     }
 
@@ -220,10 +248,15 @@ mod tests {
     }
 
     #[test]
-    fn only_subjects_with_ids_had_another_form() {
+    fn a_subject_has_a_form_with_ids_and_one_without() {
         assert_eq!(classic("repo:a@1/b@22:environment:x:y").as_deref(), Some("repo:a/b:environment:x:y"));
         for sub in ["", "repo:a/b:environment:x", "repo:a@x/b@1:ref:r", "repo:a@1/b:ref:r", "repo:a@1/b@2"] {
             assert_eq!(classic(sub), None, "{sub}");
+        }
+        let with_ids = |sub| immutable(sub, "1", "22");
+        assert_eq!(with_ids("repo:a/b:environment:x:y").as_deref(), Some("repo:a@1/b@22:environment:x:y"));
+        for sub in ["", "repo:a@1/b@2:ref:r", "enterprise:x:repo:a/b:ref:r", "repo:a/b"] {
+            assert_eq!(with_ids(sub), None, "{sub}");
         }
     }
 }

@@ -89,7 +89,7 @@ pub async fn close_at_aws(
         let mut rolling = Rolling::of(aws, &step, format!("ecs-svc/{id}"));
         give_up(&mut rolling, &step.rollout, may_stop, aws, cx).await?
     };
-    Ok(end_of_service(&step.rollout, &arn, aws, cx, followed, &known).await)
+    end_of_service(&step.rollout, &arn, aws, cx, followed, &known).await
 }
 
 /// `arn:…:service/cluster/service` as the name of a deployment of it.

@@ -5,14 +5,15 @@ use super::look::{Looks, Seen};
 use super::pace::{Pace, rest};
 use super::queue::{Begun, begin};
 use super::watch::{Deployment, Fault, Followed, Next, Phases, follow};
-use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over};
-use crate::aws_api::codedeploy::Shift;
+use super::{
+    Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over, unseen,
+};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Outcome, Phase};
 use crate::execute::{Context, Emitter, Finish};
 use crate::failure::Failure;
-use crate::plan::ecs::{CodeDeployRollout, Rollout, WaitUntil};
+use crate::plan::ecs::{CodeDeployRollout, Rollout, ShiftPace, WaitUntil};
 
 /// Looks for a deployment that goes back: it may be named a moment later.
 const LATE: u32 = 4;
@@ -57,7 +58,7 @@ pub(in crate::execute) async fn run(
     };
     let mut watched = Watched::of(aws, &step.rollout, &id);
     watched.wait_until = step.wait_until;
-    watched.shift = step.shift.clone();
+    watched.pace = step.pace.clone();
     let followed = follow(&mut watched, &step.rollout, aws, cx).await;
     let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
     end(&watched, &arn, cx, followed, &known).await
@@ -73,7 +74,7 @@ pub(super) async fn end(
 ) -> Result<Finish, Failure> {
     let cancelled = followed.stopped.then(|| followed.stopped_when());
     match followed.next {
-        Next::Done(rest) => Ok(done(watched.rollout, arn, watched.aws, cx, rest).await),
+        Next::Done(rest) => done(watched.rollout, arn, watched.aws, cx, rest).await,
         Next::Failed(fault) => failed(watched, arn, cx, fault, known, cancelled).await,
         Next::Goes => Err(Failure::new(Reason::Bug, "a deployment that goes on was taken for its end")),
     }
@@ -84,7 +85,7 @@ pub(super) struct Watched<'a> {
     aws: &'a Aws,
     rollout: &'a Rollout,
     wait_until: WaitUntil,
-    shift: Option<Shift>,
+    pace: ShiftPace,
     id: String,
     looks: Looks,
     phases: Phases,
@@ -102,7 +103,7 @@ impl<'a> Watched<'a> {
             aws,
             rollout,
             wait_until: WaitUntil::Finished,
-            shift: None,
+            pace: ShiftPace::default(),
             id: id.to_owned(),
             looks: Looks::default(),
             phases: Phases::new(),
@@ -145,7 +146,7 @@ impl Deployment for Watched<'_> {
             }
             answer => answer?,
         };
-        let seen = self.looks.take(&deployment, target.as_ref(), self.wait_until, self.shift.as_ref());
+        let seen = self.looks.take(&deployment, target.as_ref(), self.wait_until, &self.pace);
         let Seen { phase, events: told, next } = seen;
         if !self.back {
             // The traffic went over in the phase before.
@@ -191,14 +192,20 @@ impl Deployment for Watched<'_> {
 }
 
 /// CodeDeploy says that it succeeded: the revision that has the traffic tells whether it did.
-async fn done(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, rest: &str) -> Finish {
+async fn done(
+    rollout: &Rollout,
+    arn: &TaskDefinitionArn,
+    aws: &Aws,
+    cx: &mut Context<'_>,
+    rest: &str,
+) -> Result<Finish, Failure> {
     let ended = match serving(rollout, aws, cx, |serving| serving == Some(arn)).await {
         Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
         Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
         Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("CodeDeploy", arn)),
-        Shown::Nothing => Ended::deployed(rollout, arn, "; CodeDeploy says so, and the service could not be looked at"),
+        Shown::Nothing => return Err(unseen("CodeDeploy", arn)),
     };
-    finish(&mut cx.events, ended)
+    Ok(finish(&mut cx.events, ended))
 }
 
 async fn failed(

@@ -215,6 +215,15 @@ impl<'a> Diagnosis<'a> {
         for event in each.into_iter().rev() {
             self.found(event.message.clone());
         }
+        let ours = service.deployments.iter().find(|it| it.task_definition == self.arn.as_str());
+        if let Some(ours) = ours.filter(|it| it.pending_count > 0 && it.running_count == 0) {
+            let tasks = if ours.pending_count == 1 {
+                "1 task is".to_owned()
+            } else {
+                format!("{} tasks are", ours.pending_count)
+            };
+            self.found(format!("{tasks} still pending, and none of revision `{}` runs yet", self.arn.short()));
+        }
         let mut groups: BTreeSet<String> = BTreeSet::new();
         let sets = service.task_sets.iter().filter(|set| set.task_definition == self.arn.as_str());
         for balancer in sets.flat_map(|set| &set.load_balancers).chain(&service.load_balancers) {

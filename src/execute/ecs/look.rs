@@ -4,7 +4,7 @@ use super::watch::{Fault, Next};
 use crate::aws_api::codedeploy::{Deployment, LifecycleEvent, SetInfo, Shift, Target};
 use crate::domain::Reason;
 use crate::event::{DeployEvent, Phase};
-use crate::plan::ecs::WaitUntil;
+use crate::plan::ecs::{ShiftPace, WaitUntil};
 
 /// What a look shows.
 #[derive(Debug, PartialEq)]
@@ -41,12 +41,12 @@ impl Looks {
         deployment: &Deployment,
         target: Option<&Target>,
         wait_until: WaitUntil,
-        shift: Option<&Shift>,
+        pace: &ShiftPace,
     ) -> Seen {
         let mut events = Vec::new();
         let status = deployment.status.as_str();
         if let Some(target) = target.filter(|_| status != "Succeeded") {
-            self.progress(target, status, shift, &mut events);
+            self.progress(target, deployment, pace, &mut events);
         }
         let next = match status {
             "Succeeded" => Next::Done(""),
@@ -63,7 +63,7 @@ impl Looks {
         Seen { phase, events, next }
     }
 
-    fn progress(&mut self, target: &Target, status: &str, shift: Option<&Shift>, events: &mut Vec<DeployEvent>) {
+    fn progress(&mut self, target: &Target, deployment: &Deployment, pace: &ShiftPace, events: &mut Vec<DeployEvent>) {
         if self.blue.is_none() {
             let blue = |set: &&SetInfo| set.status == "PRIMARY";
             self.blue = target.sets.iter().find(blue).map(|set| set.identifier.clone());
@@ -75,7 +75,7 @@ impl Looks {
             events.push(DeployEvent::Switched);
         }
         let current = target.events.iter().find(|event| event.status == "InProgress");
-        let stage = current.map_or(status, |event| event.name.as_str()).to_owned();
+        let stage = current.map_or(deployment.status.as_str(), |event| event.name.as_str()).to_owned();
         // Weights are shares of a hundred; hundredths tell two apart.
         let hundredths = (green.weight * 100.0).round().clamp(0.0, 10_000.0) as u64;
         let seen = (hundredths, green.running, green.desired, stage.clone());
@@ -88,10 +88,18 @@ impl Looks {
             desired: green.desired,
             running: green.running,
             failed: 0,
-            left_s: left(green.weight, current, shift),
+            left_s: match phase(deployment, Some(target)) {
+                Some(Phase::Approval) => seconds(pace.ready_minutes),
+                Some(Phase::Bake) => seconds(pace.termination_minutes),
+                _ => left(green.weight, current, pace.shift.as_ref()),
+            },
             stage,
         });
     }
+}
+
+fn seconds(minutes: u64) -> Option<u64> {
+    (minutes > 0).then(|| minutes.saturating_mul(60))
 }
 
 /// What is left of the shift, where its steps are known.

@@ -244,6 +244,14 @@ fn took_over(who: &str, arn: &TaskDefinitionArn) -> String {
     format!("{who} says that revision `{}` took over", arn.short())
 }
 
+/// A success that nobody saw is not told as one.
+fn unseen(who: &str, arn: &TaskDefinitionArn) -> Failure {
+    let message = format!("{}, but the service could not be looked at: what serves is not known", took_over(who, arn));
+    Failure::new(Reason::Unknown, message)
+        .kind(Kind::TimedOut)
+        .hint("`deploy-action status <environment>` shows what serves; the log says why AWS did not answer")
+}
+
 /// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well.
 async fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, how: &str) -> Ended {
     let tags = rollout.mark.tags(Timestamp::now(), &cx.requested_by);

@@ -4,7 +4,9 @@ use super::keys::asked;
 use super::rolling::Rolling;
 use super::staged::Staged;
 use super::watch::{Deployment, Fault, Followed, Next, follow};
-use super::{Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over};
+use super::{
+    Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over, unseen,
+};
 use crate::aws_api::ecs::Service;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
@@ -43,13 +45,13 @@ pub(in crate::execute) async fn run(
         accept(staged.name(), step, &arn, cx)?;
         let followed = follow(&mut staged, &step.rollout, aws, cx).await;
         let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
-        return Ok(end(&step.rollout, &arn, aws, cx, followed, &known).await);
+        return end(&step.rollout, &arn, aws, cx, followed, &known).await;
     }
     let mut rolling = Rolling::new(aws, step, &arn, &after)?;
     accept(rolling.name(), step, &arn, cx)?;
     let followed = follow(&mut rolling, &step.rollout, aws, cx).await;
     let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
-    Ok(end(&step.rollout, &arn, aws, cx, followed, &known).await)
+    end(&step.rollout, &arn, aws, cx, followed, &known).await
 }
 
 /// Tells ECS. After a lost answer the service shows whether it arrived.
@@ -114,7 +116,7 @@ pub(super) async fn end(
     cx: &mut Context<'_>,
     followed: Followed,
     known: &diagnose::Known,
-) -> Finish {
+) -> Result<Finish, Failure> {
     let before = rollout.before.as_ref();
     let stopped_when = followed.stopped_when();
     let ended = match followed.next {
@@ -122,7 +124,7 @@ pub(super) async fn end(
             Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
             Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
             Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("ECS", arn)),
-            Shown::Nothing => Ended::deployed(rollout, arn, "; ECS says so, and the service could not be looked at"),
+            Shown::Nothing => return Err(unseen("ECS", arn)),
         },
         Next::Failed(Fault { reason: Reason::Superseded, .. }) => {
             let serving = serving(rollout, aws, cx, |serving| serving.is_some()).await;
@@ -157,5 +159,5 @@ pub(super) async fn end(
         }
         Next::Goes => Ended::stranded(None, ASKED_FOR, Reason::Bug, "a deployment that goes on was taken for its end"),
     };
-    finish(&mut cx.events, ended)
+    Ok(finish(&mut cx.events, ended))
 }

@@ -1,5 +1,7 @@
 //! A deployment of ECS that shifts traffic: blue/green, linear, canary. One call tells status, stage, weights and reason.
 
+use jiff::Timestamp;
+
 use super::Ended;
 use super::keys::Keys;
 use super::pace::{Pace, rest};
@@ -124,8 +126,10 @@ impl<'a> Staged<'a> {
                     Some("CONTINUE") => "goes on",
                     _ => "goes back",
                 };
+                let at = hook.expires_at.and_then(|at| Timestamp::from_second(at as i64).ok());
+                let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
                 events.note(format!(
-                    "the deployment waits for somebody's word (hook `{}`), and {then} by itself without one: answer it with `deploy-action approve <environment>`, with `--reject` it goes back",
+                    "the deployment waits for somebody's word (hook `{}`), and {then} by itself{at} without one: answer it with `deploy-action approve <environment>`, with `--reject` it goes back",
                     hook.hook_id
                 ));
             }

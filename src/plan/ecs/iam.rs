@@ -3,9 +3,11 @@
 //!
 //! Actions and resources as the service authorization reference lists them; `*` where AWS knows no resource.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::{EcsObserved, Needs, needs};
+use super::{EcsObserved, Needs, image_in, needs};
 use crate::config::{AutoScaling, EcsTarget, ImageConfig};
 use crate::domain::{EcrRepository, EnvName, TokenRepo};
 
@@ -26,7 +28,7 @@ pub fn iam_policy(
     let parts: Vec<&str> = service.service_arn.splitn(6, ':').collect();
     let [_, partition, _, region, account, _] = parts.as_slice() else { return None };
     let place = Place { partition, region, account };
-    let mut statements = vec![tasks(&place, target, observed), definitions()];
+    let mut statements = vec![tasks(&place, target, observed), definitions(), marks(&place, observed)];
     statements.extend(roles(&place, observed));
     match service.controller() {
         "CODE_DEPLOY" => statements.extend(code_deploy(&place, target, observed)),
@@ -40,7 +42,7 @@ pub fn iam_policy(
         statements.push(one_off(&place, target, observed));
     }
     statements.extend(diagnosis(&place, target, observed));
-    statements.extend(registry(&place, image, observed));
+    statements.extend(registry(&place, target, image, observed));
     statements.extend(looks(&place, &needs(target, observed)));
     Some(json!({
         "policy": {"Version": "2012-10-17", "Statement": statements},
@@ -103,9 +105,24 @@ fn tasks(place: &Place<'_>, target: &EcsTarget, observed: &EcsObserved) -> Value
 fn definitions() -> Value {
     allow(
         "TaskDefinitions",
-        &["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition", "ecs:TagResource"],
+        &["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition"],
         &everywhere(),
     )
+}
+
+/// For the tags that tell which revision was proven: of what is deployed, and of what runs, which `rollback` may go on with.
+fn marks(place: &Place<'_>, observed: &EcsObserved) -> Value {
+    let running = observed.running.as_ref().map(|running| running.arn.family().to_owned());
+    let families: BTreeSet<String> = running.into_iter().chain([family(observed)]).collect();
+    let resource = |family: &String| place.arn("ecs", &format!("task-definition/{family}:*"));
+    allow("Marks", &["ecs:TagResource"], &families.iter().map(resource).collect::<Vec<_>>())
+}
+
+/// The family of what is deployed: the file's, where there is one, which need not be that of what runs.
+fn family(observed: &EcsObserved) -> String {
+    let running = observed.running.as_ref().map(|running| running.arn.family().to_owned());
+    let named = document(observed).and_then(|document| Some(document["family"].as_str()?.to_owned()));
+    named.or(running).unwrap_or_else(|| "*".to_owned())
 }
 
 /// The task definition in the repository, where there is one that can be read.
@@ -121,7 +138,7 @@ fn roles(place: &Place<'_>, observed: &EcsObserved) -> Option<Value> {
         ["executionRoleArn", "taskRoleArn"].map(|role| definition[role].as_str().map(str::to_owned))
     };
     let named = definitions.flat_map(of).flatten().filter(|role| !role.is_empty());
-    let roles: std::collections::BTreeSet<String> = named.map(|role| place.role(&role)).collect();
+    let roles: BTreeSet<String> = named.map(|role| place.role(&role)).collect();
     (!roles.is_empty()).then(|| {
         json!({
             "Sid": "RolesOfTasks",
@@ -204,12 +221,8 @@ fn scaling(place: &Place<'_>) -> [Value; 2] {
 
 /// For a command that runs as a task of its own.
 fn one_off(place: &Place<'_>, target: &EcsTarget, observed: &EcsObserved) -> Value {
-    // The file's, where there is one: its family need not be that of what runs.
-    let running = observed.running.as_ref().map(|running| running.arn.family().to_owned());
-    let named = document(observed).and_then(|document| Some(document["family"].as_str()?.to_owned()));
-    let family = named.or(running).unwrap_or_else(|| "*".to_owned());
     let resources = [
-        place.arn("ecs", &format!("task-definition/{family}:*")),
+        place.arn("ecs", &format!("task-definition/{}:*", family(observed))),
         place.arn("ecs", &format!("task/{}/*", target.cluster)),
     ];
     allow("OneOff", &["ecs:RunTask", "ecs:StopTask"], &resources)
@@ -231,10 +244,10 @@ fn diagnosis(place: &Place<'_>, target: &EcsTarget, observed: &EcsObserved) -> V
             &everywhere(),
         ),
     ];
-    let definition = observed.running.as_ref().map(|running| &running.definition);
-    let containers = definition.and_then(|definition| definition["containerDefinitions"].as_array());
-    let mut groups: Vec<String> = containers
-        .into_iter()
+    let file = document(observed);
+    let definitions = observed.running.as_ref().map(|running| &running.definition).into_iter().chain(&file);
+    let mut groups: Vec<String> = definitions
+        .filter_map(|definition| definition["containerDefinitions"].as_array())
         .flatten()
         .filter_map(|container| container.pointer("/logConfiguration/options/awslogs-group")?.as_str())
         .map(|group| place.arn("logs", &format!("log-group:{group}:log-stream:*")))
@@ -247,11 +260,9 @@ fn diagnosis(place: &Place<'_>, target: &EcsTarget, observed: &EcsObserved) -> V
     all
 }
 
-/// For images of a registry of AWS: those that run, and those that commits are built into.
-fn registry(place: &Place<'_>, image: Option<&ImageConfig>, observed: &EcsObserved) -> Vec<Value> {
-    let definition = observed.running.as_ref().map(|running| &running.definition);
-    let containers = definition.and_then(|definition| definition["containerDefinitions"].as_array());
-    let images = containers.into_iter().flatten().filter_map(|container| container["image"].as_str());
+/// For images of a registry of AWS: the deployed container's, and those that commits are built into. What runs beside it is
+/// nobody's to push.
+fn registry(place: &Place<'_>, target: &EcsTarget, image: Option<&ImageConfig>, observed: &EcsObserved) -> Vec<Value> {
     let wanted = image.and_then(|image| match (EcrRepository::of(&image.repository), &image.ecr) {
         (Some(found), _) => Some(found.arn()),
         (None, Some(ecr)) => {
@@ -261,8 +272,9 @@ fn registry(place: &Place<'_>, image: Option<&ImageConfig>, observed: &EcsObserv
         }
         (None, None) => None,
     });
-    let running = images.filter_map(repository).map(|found| found.arn());
-    let mut repositories: Vec<String> = running.chain(wanted.clone()).collect();
+    let running = observed.running.as_ref().and_then(|running| image_in(target, running));
+    let running = running.as_deref().and_then(repository).map(|found| found.arn());
+    let mut repositories: Vec<String> = running.into_iter().chain(wanted.clone()).collect();
     repositories.sort();
     repositories.dedup();
     if repositories.is_empty() {

@@ -31,7 +31,7 @@ pub use iam::iam_policy;
 pub use needs::{Need, Needs, needs};
 pub use one_off::OneOff;
 pub use release::{Mark, Release, key_tag, releases, was_asked_by};
-pub use rollout::{Closing, CodeDeployRollout, EcsRollout, HeldScaling, Register, Rollout};
+pub use rollout::{Closing, CodeDeployRollout, EcsRollout, HeldScaling, Register, Rollout, ShiftPace};
 pub use status::{EcsStatus, blockers, running, status};
 pub use task_definition::same;
 
@@ -297,8 +297,7 @@ fn steps(
             wait_until: target.wait_until,
             on_active: target.on_active,
             active_timeout: target.active_timeout,
-            shift: observed.code_deploy.shift.clone(),
-            termination_minutes: observed.code_deploy.group.as_ref().map_or(0, |it| it.termination_wait_minutes),
+            pace: pace(observed),
         })),
         None => Step::EcsService(Box::new(EcsRollout {
             rollout,
@@ -307,4 +306,14 @@ fn steps(
         })),
     };
     register.into_iter().chain(one_off).chain([replace]).collect()
+}
+
+fn pace(observed: &EcsObserved) -> ShiftPace {
+    let CodeDeployObserved { group, shift, .. } = &observed.code_deploy;
+    let minutes = |of: fn(&Group) -> u64| group.as_ref().map_or(0, of);
+    ShiftPace {
+        shift: shift.clone(),
+        ready_minutes: minutes(|group| group.ready_wait_minutes),
+        termination_minutes: minutes(|group| group.termination_wait_minutes),
+    }
 }

@@ -104,8 +104,17 @@ pub struct CodeDeployRollout {
     pub on_active: OnActive,
     /// How long that is waited for.
     pub active_timeout: Duration,
+    /// How long its parts take.
+    pub pace: ShiftPace,
+}
+
+/// How long the parts of a deployment by CodeDeploy take by themselves.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShiftPace {
     /// How traffic shifts, where it is known.
     pub shift: Option<Shift>,
+    /// Minutes that somebody's word is waited for before the shift; 0 where nobody's is.
+    pub ready_minutes: u64,
     /// Minutes that the old tasks are kept after it.
     pub termination_minutes: u64,
 }

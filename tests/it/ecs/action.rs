@@ -363,6 +363,28 @@ fn the_comment_tells_what_came_in_between() {
         insta::assert_snapshot!(name, format!("{}--- comment\n{}", outline(code, &said), run.comment()));
     }
     for (name, world, word) in [
+        ("comment_cancelled_in_the_bake", code_deploy().termination_wait(60).tick(1), "bake    …"),
+        ("comment_cancelled_native_in_the_shift", native(), " 10 % of the traffic |"),
+        ("comment_cancelled_native_in_the_bake", native().bake(60), "bake    …"),
+        ("comment_cancelled_native_at_its_end", native(), "retire  …"),
+        ("comment_cancelled_rolling_with_new_tasks", rolling(), "2 of 2 new tasks run"),
+        ("comment_cancelled_on_the_way_back", rolling().fault(Fault::Crash(1)), "back    …"),
+        ("comment_cancelled_in_a_command", rolling().fault(Fault::OneOffHangs), "` runs `bin/migrate"),
+    ] {
+        let run = Run::of(world.tick(10));
+        // Its pauses leave time for a signal, and AWS stands still from then on.
+        let file = std::fs::read_to_string(run.cloud.folder().join("deploy.yml")).expect("reads");
+        let file = file.replace("poll_interval: 1ms", "poll_interval: 200ms");
+        let before = if name.ends_with("command") { BEFORE } else { "" };
+        run.cloud.file("deploy.yml", &file.replace("    target:", &format!("{before}    target:")));
+        let (code, said) = run.during(word, |id| {
+            run.cloud.aws.with(|world| world.tick = 0);
+            interrupt(id);
+        });
+        assert_eq!(code, Some(40), "{name}\n{said}");
+        insta::assert_snapshot!(name, format!("{}--- comment\n{}", outline(code, &said), run.comment()));
+    }
+    for (name, world, word) in [
         ("comment_superseded_rolling", rolling(), "0 of 2 new tasks run"),
         ("comment_superseded_native", native(), " 10 % of the traffic |"),
         (

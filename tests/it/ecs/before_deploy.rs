@@ -2,7 +2,7 @@
 
 use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
-use super::{Cloud, EXPIRES, Ended, IMAGE, interrupt};
+use super::{Cloud, EXPIRES, Ended, IMAGE, interrupt, outline};
 
 pub(super) const BEFORE: &str =
     "    before_deploy:\n      command: [bin/migrate, --all, \"$(rm -rf /)\"]\n      timeout: 5s\n";
@@ -93,5 +93,6 @@ fn one_that_does_not_end_or_is_not_wanted_any_more_is_stopped() {
     let (code, said) = cloud.when_it_says(&arguments, "` runs `bin/migrate", interrupt);
     assert_eq!(code, Some(40), "{said}");
     assert!(said.contains("cancelled while the command before the deployment ran: task `"), "{said}");
+    insta::assert_snapshot!("before_deploy_cancelled", outline(code, &said));
     assert_eq!(cloud.aws.exchanges_of("StopTask").len(), 3, "{said}");
 }

@@ -14,6 +14,27 @@ fn interrupted(cloud: &Cloud, word: &str) -> (Option<i32>, String) {
     cloud.when_it_says(&arguments, word, interrupt)
 }
 
+/// The same with a clock that stands still from the signal on, once something happened to AWS.
+#[track_caller]
+fn interrupted_and(cloud: &Cloud, word: &str, then: impl Fn(&mut World)) -> (Option<i32>, String) {
+    let arguments = ["deploy", "production", "--image", IMAGE, "--idempotency-key", "run:1:web"];
+    cloud.when_it_says(&arguments, word, |id| {
+        cloud.aws.with(|world| {
+            world.tick = 0;
+            then(world);
+        });
+        interrupt(id);
+    })
+}
+
+/// With pauses between its looks that leave time for a signal.
+fn unhurried(world: World) -> Cloud {
+    let cloud = Cloud::of(world);
+    let file = std::fs::read_to_string(cloud.folder().join("deploy.yml")).expect("reads");
+    cloud.file("deploy.yml", &file.replace("poll_interval: 1ms", "poll_interval: 200ms"));
+    cloud
+}
+
 /// How far a phase came while the signal was on its way differs from run to run.
 fn without_phases(code: Option<i32>, said: &str) -> String {
     let is_phase = |line: &&str| line.ends_with(" …") || line.contains("<span>");
@@ -138,21 +159,30 @@ fn every_other_phase_is_before_the_shift_or_after_it() {
         insta::assert_snapshot!(format!("in {name}").replace(' ', "_"), without_phases(code, &said));
     }
     for (name, world, word) in [
-        ("bake", all_at_once().termination_wait(60), "bake    …"),
-        ("shift of ECS", native(), " 10 % of the traffic |"),
-        ("bake of ECS", native(), "bake    …"),
-        ("retire of ECS", native().bake(0), "retire  …"),
+        ("bake of CodeDeploy", all_at_once().termination_wait(60), "bake    …"),
+        ("shift of CodeDeploy", fargate().code_deploy(Shift::Canary { percent: 10, minutes: 60 }), "AllowTraffic |"),
+        ("shift", native(), " 10 % of the traffic |"),
+        ("bake", native(), "bake    …"),
+        ("retire", native().bake(0), "retire  …"),
         ("roll", fargate().rolling(Breaker::Rollback), "2 of 2 new tasks run"),
     ] {
-        let cloud = Cloud::of(world);
-        let before = cloud.aws.with(|world| world.deployed());
-        let (code, said) = interrupted(&cloud, word);
-        // The real result, where it is there within four seconds.
-        assert!(matches!(code, Some(0 | 40)) && said.contains("finishes the deployment"), "{name}: {code:?}\n{said}");
-        for operation in ["StopDeployment", "StopServiceDeployment"] {
-            assert!(cloud.aws.exchanges_of(operation).is_empty(), "{name}\n{said}");
+        // The real result where it is there within four seconds; else who finishes it.
+        for (how, code) in [("in", 40), ("to the end of", 0)] {
+            let cloud = unhurried(world.clone().tick(10));
+            let before = cloud.aws.with(|world| world.deployed());
+            let (ended, said) = interrupted_and(&cloud, word, |aws| {
+                if code == 0 {
+                    aws.advance(7_200)
+                }
+            });
+            assert_eq!(ended, Some(code), "{how} {name}\n{said}");
+            for operation in ["StopDeployment", "StopServiceDeployment"] {
+                assert!(cloud.aws.exchanges_of(operation).is_empty(), "{how} {name}\n{said}");
+            }
+            cloud.aws.with(|world| world.advance(7_200));
+            assert_ne!(cloud.aws.with(|world| world.deployed()), before, "{how} {name}\n{said}");
+            insta::assert_snapshot!(format!("{how} {name}").replace(' ', "_"), without_phases(ended, &said));
         }
-        assert_ne!(cloud.aws.with(|world| world.deployed()), before, "{name}\n{said}");
     }
     // Nothing is begun while somebody else's deployment is waited for.
     let cloud = Cloud::of(all_at_once().tick(0).active_deployment("AllowTraffic"));
@@ -194,18 +224,29 @@ fn on_the_way_back_aws_goes_back_all_the_same() {
         ("ECS", fargate().native(Strategy::BlueGreen).bake(5).fault(Fault::Crash(1))),
         ("rolling", fargate().rolling(Breaker::Rollback).fault(Fault::Crash(1))),
     ];
-    let worlds =
-        worlds.into_iter().flat_map(|(name, world)| ["before-shift", "roll-back"].map(|it| (name, world.clone(), it)));
-    for (name, world, on_cancel) in worlds {
-        let cloud = Cloud::with(world, &format!("on_cancel: {on_cancel}"));
-        let before = cloud.aws.with(|world| world.deployed());
-        let (code, said) = interrupted(&cloud, "back    …");
-        let name = format!("{name}, on_cancel: {on_cancel}");
-        assert!(matches!(code, Some(30 | 40)), "{name}: {code:?}\n{said}");
-        cloud.aws.with(|world| world.advance(7_200));
-        assert_eq!(cloud.aws.with(|world| world.deployed()), before, "{name}\n{said}");
-        for operation in ["StopDeployment", "StopServiceDeployment"] {
-            assert!(cloud.aws.exchanges_of(operation).is_empty(), "{name}\n{said}");
+    for (name, world) in worlds {
+        for on_cancel in ["before-shift", "roll-back"] {
+            for (how, code) in [("on the way back of", 40), ("at the end of the way back of", 30)] {
+                let cloud = unhurried(world.clone().tick(10));
+                let file = std::fs::read_to_string(cloud.folder().join("deploy.yml")).expect("reads");
+                cloud.file("deploy.yml", &format!("{file}        on_cancel: {on_cancel}\n"));
+                let before = cloud.aws.with(|world| world.deployed());
+                let then = |aws: &mut World| {
+                    if code == 30 {
+                        aws.advance(7_200)
+                    }
+                };
+                let (ended, said) = interrupted_and(&cloud, "back    …", then);
+                let name = format!("{how} {name}");
+                assert_eq!(ended, Some(code), "{name}, {on_cancel}\n{said}");
+                cloud.aws.with(|world| world.advance(7_200));
+                assert_eq!(cloud.aws.with(|world| world.deployed()), before, "{name}, {on_cancel}\n{said}");
+                for operation in ["StopDeployment", "StopServiceDeployment"] {
+                    assert!(cloud.aws.exchanges_of(operation).is_empty(), "{name}, {on_cancel}\n{said}");
+                }
+                // The same words, whatever is configured.
+                insta::assert_snapshot!(name.replace(' ', "_"), without_phases(ended, &said));
+            }
         }
     }
 }

@@ -61,6 +61,13 @@ fn each_ends_as_it_ended_at_aws() {
         ("active_queued_superseded", canary().active_deployment("Queued"), "on_active: supersede", 0, &[]),
         ("active_queued_refused", canary().active_deployment("Queued"), "on_active: fail", 13, &[]),
         ("not_found_at_first", all_at_once().fault(Fault::NotFoundOnce), "", 0, &[]),
+        (
+            "stale_reads_and_lost_reply",
+            canary().fault(Fault::StaleReads).fault(Fault::LostReplyOnce("codedeploy:CreateDeployment")),
+            "",
+            0,
+            &[],
+        ),
         ("stale_reads", canary().fault(Fault::StaleReads), "", 0, &[]),
         ("stale_reads_and_alarm", canary().alarm().fault(Fault::StaleReads).fault(Fault::AlarmAt(10)), "", 30, &[]),
         ("active_waited_for", canary().active_deployment("AllowTraffic"), "", 0, &[]),

@@ -24,18 +24,22 @@ fn python(arguments: &[&str]) -> Command {
     command
 }
 
-/// What somebody else's client says of a deployment.
-fn verdict(kind: &str, world: World) -> &'static str {
+/// What somebody else's client says of a deployment: its verdict and its words.
+fn said_by(kind: &str, world: World) -> (&'static str, String) {
     let cloud = Cloud::of(world);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/ecs/others.py");
     let mut command = python(&[script, kind, IMAGE]);
     command.current_dir(cloud.folder()).envs(cloud.variables()).env("AWS_DEFAULT_REGION", "eu-west-1");
     let output = run(&mut command, LIMIT).expect("the client ends");
     match output.stdout.split([':', '\n']).next() {
-        Some("green") => "green",
-        Some("red") => "red",
+        Some("green") => ("green", output.stdout),
+        Some("red") => ("red", output.stdout),
         _ => panic!("{kind}: {output:?}"),
     }
+}
+
+fn verdict(kind: &str, world: World) -> &'static str {
+    said_by(kind, world).0
 }
 
 fn ours(world: World) -> &'static str {
@@ -43,34 +47,65 @@ fn ours(world: World) -> &'static str {
     if Cloud::of(world).deploy(&["--timeout", "20s"]).output.code == 0 { "green" } else { "red" }
 }
 
+fn all_at_once() -> World {
+    World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).auto_rollback(true)
+}
+
+/// One whose alarm fires at once: it is gone back from.
+fn alarm() -> World {
+    all_at_once().alarm().fault(Fault::AlarmAt(10))
+}
+
 #[test]
 fn clients_of_others_agree_but_for_what_they_cannot_see() {
-    let all_at_once = || World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).auto_rollback(true);
-    let alarm = || all_at_once().alarm().fault(Fault::AlarmAt(10));
-    // (name, world, ours, `aws ecs deploy`, boto3's waiter)
-    let of_code_deploy: [(&str, World, [&str; 3]); 6] = [
-        ("succeeded", all_at_once(), ["green", "green", "green"]),
-        ("throttled", all_at_once().fault(Fault::ThrottleEvery(7)), ["green", "green", "green"]),
-        ("rolled back", alarm(), ["red", "red", "red"]),
-        ("rollback failed", alarm().fault(Fault::RollbackFails), ["red", "red", "red"]),
+    let shift = |shift| World::fargate("badgery", "web").code_deploy(shift).auto_rollback(true);
+    let canary = || shift(Shift::Canary { percent: 10, minutes: 5 });
+    let fails_at = |hook| all_at_once().fault(Fault::HookFails(hook));
+    let (green, red) = (["green"; 3], ["red"; 3]);
+    // Name, world; ours, `aws ecs deploy`, boto3's waiter.
+    for (name, world, expected) in [
+        ("all at once", all_at_once(), green),
+        ("canary", canary(), green),
+        ("linear", shift(Shift::Linear { percent: 25, minutes: 3 }), green),
+        ("test listener", canary().test_listener(), green),
+        ("throttled", all_at_once().fault(Fault::ThrottleEvery(7)), green),
+        ("rolled back", alarm(), red),
+        ("rollback failed", alarm().fault(Fault::RollbackFails), red),
+        ("hook fails", fails_at("AfterAllowTestTraffic").test_listener(), red),
+        ("hook fails after the shift", fails_at("AfterAllowTraffic"), red),
+        ("hook never answers", all_at_once().tick(300).fault(Fault::HookSilent("BeforeAllowTraffic")), red),
+        ("nobody lets it shift", all_at_once().tick(120).ready_wait(5), red),
+        ("stopped from the console", canary().fault(Fault::ConsoleStop("AllowTraffic")), red),
+        ("tasks crash", all_at_once().install_limit(300).fault(Fault::Crash(1)), red),
+        ("scaling event", canary().scaled(1, 10).fault(Fault::ScalingMidShift), red),
         // They give up at the first look that finds nothing.
         ("not found at first", all_at_once().fault(Fault::NotFoundOnce), ["green", "red", "red"]),
         ("another one under way", all_at_once().active_deployment("AllowTraffic"), ["green", "red", "red"]),
-    ];
-    for (name, world, expected) in of_code_deploy {
+    ] {
         let said = [ours(world.clone()), verdict("aws", world.clone()), verdict("code-deploy", world)];
         assert_eq!(said, expected, "{name}");
     }
     let rolling = || World::fargate("badgery", "web").rolling(Breaker::Rollback);
-    let of_ecs: [(&str, World, [&str; 2]); 3] = [
-        ("succeeded", rolling(), ["green", "green"]),
-        // It waits for one deployment with all its tasks, whichever that is: a false green.
+    // Name, world; ours, boto3's waiter. It waits for one deployment with all its tasks, whichever that is: where ECS went
+    // back, its green is a false one.
+    for (name, world, expected) in [
+        ("rolling", rolling(), ["green", "green"]),
         ("rolled back by the breaker", rolling().fault(Fault::Crash(1)), ["red", "green"]),
         ("never stable", rolling().fault(Fault::NeverStable), ["red", "red"]),
-    ];
-    for (name, world, expected) in of_ecs {
+    ] {
         assert_eq!([ours(world.clone()), verdict("rolling", world)], expected, "{name}");
     }
+}
+
+/// Whether the old version came back is the first thing that a person asks, and they do not tell.
+#[test]
+fn a_rollback_that_failed_is_told_from_one_that_did_not_by_ours_alone() {
+    for kind in ["aws", "code-deploy"] {
+        let [back, failed] = [alarm(), alarm().fault(Fault::RollbackFails)].map(|world| said_by(kind, world));
+        assert_eq!(back, failed, "{kind}");
+    }
+    let codes = [alarm(), alarm().fault(Fault::RollbackFails)].map(|world| Cloud::of(world).deploy(&[]).output.code);
+    assert_eq!(codes, [30, 31]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! ECS itself: rolling, blue/green, linear, canary.
 
-use kit::aws::{Breaker, Fault, Request, Service, Strategy, World};
+use kit::aws::{Breaker, Fault, Request, Service, Shift, Strategy, World};
 use serde_json::json;
 
-use super::{Cloud, EXPIRES, IMAGE, OTHER_IMAGE, Scenario, each};
+use super::{Cloud, EXPIRES, IMAGE, OTHER_IMAGE, Scenario, each, outline};
 
 fn rolling(breaker: Breaker) -> World {
     World::fargate("badgery", "web").rolling(breaker)
@@ -144,5 +144,20 @@ fn one_that_somebody_aborts_is_told_as_not_undone() {
         assert_eq!(code, Some(31), "{word}: {said}");
         assert!(said.contains("somebody stopped the deployment"), "{word}: {said}");
         assert!(said.contains("--task-definition web:1"), "how to go back: {said}");
+    }
+}
+
+/// Whoever says so: a success that nobody saw is none.
+#[test]
+fn an_end_that_cannot_be_looked_at_is_not_a_success() {
+    let code_deploy = World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).termination_wait(1);
+    for (name, world) in [("unseen_CodeDeploy", code_deploy), ("unseen_ECS", native(Strategy::BlueGreen).bake(5))] {
+        let cloud = Cloud::of(world.tick(1));
+        let arguments = ["deploy", "production", "--image", IMAGE];
+        let (code, said) = cloud.when_it_says(&arguments, "bake    …", |_| {
+            cloud.aws.with(|world| world.faults.push(Fault::Denied("ecs:DescribeServices")));
+        });
+        assert_eq!(code, Some(32), "{name}\n{said}");
+        insta::assert_snapshot!(name, outline(code, &said));
     }
 }

@@ -32,7 +32,8 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let claims = format!(r#"{{"sub":"{subject}","aud":"sts.amazonaws.com"}}"#);
+        let ids = r#""repository_owner_id":"7","repository_id":"42""#;
+        let claims = format!(r#"{{"sub":"{subject}","aud":"sts.amazonaws.com",{ids}}}"#);
         let token = format!("canary.{}.canary", URL_SAFE_NO_PAD.encode(claims));
         let heard = Arc::clone(&asked);
         std::thread::spawn(move || {

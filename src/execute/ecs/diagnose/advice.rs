@@ -74,6 +74,10 @@ const FAMILIES: &[(&[&str], &str)] = &[
         "AWS has no capacity for such a task there at the moment: try again, or allow more zones or capacity providers",
     ),
     (
+        &["still pending"],
+        "ECS has made the tasks and not started their containers: it waits for a network address, the image, a secret, a volume, or a container that `dependsOn` names; `aws ecs describe-tasks` shows each container's state",
+    ),
+    (
         &["unable to consistently start"],
         "the tasks start and end again and again: their exit codes and last log lines say why",
     ),
@@ -124,6 +128,7 @@ mod tests {
                 "Capacity is unavailable at this time. Please try again later or in a different availability zone",
                 "no capacity",
             ),
+            ("2 tasks are still pending, and none of revision `web:2` runs yet", "network address"),
             ("service web is unable to consistently start tasks successfully.", "again and again"),
             ("ResourceInitializationError: failed to validate logger args: log group does not exist", "log group"),
             ("Health checks failed with these codes: [404] (Target.ResponseCodeMismatch)", "path"),

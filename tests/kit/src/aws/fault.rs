@@ -62,7 +62,7 @@ pub enum Fault {
     ExpiresAt(u64),
     /// Keys that were used in the first so many calls are expired from then on; others are accepted.
     ExpiresAfterCalls(u64),
-    /// `DescribeServices` and `GetDeployment` answer what was true at the call of the same input before.
+    /// What looks at services and deployments is answered with what was true at the call of the same input before.
     StaleReads,
     /// The first `CreateDeployment` meets another deployment that began a moment before, and ended a moment later.
     LimitOnce,

@@ -70,7 +70,11 @@ pub(crate) fn leave(world: &mut World, request: &Request, answer: Result<Value, 
     }
     let may_be_stale = matches!(
         action.as_str(),
-        "ecs:DescribeServices" | "ecs:DescribeServiceDeployments" | "codedeploy:GetDeployment"
+        "ecs:DescribeServices"
+            | "ecs:DescribeServiceDeployments"
+            | "codedeploy:GetDeployment"
+            | "codedeploy:GetDeploymentTarget"
+            | "codedeploy:ListDeployments"
     );
     if may_be_stale && world.has(&Fault::StaleReads) {
         let older = world.gate.last.insert(format!("{action} {}", request.input), answer.clone());
