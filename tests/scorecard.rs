@@ -70,6 +70,21 @@ fn exists(name: &str) -> bool {
     source(crate_name, modules).is_some_and(|file| named(&read(&file)))
 }
 
+/// As many ids as each group has; those that no test holds are told with the reason.
+#[test]
+fn no_id_is_left_out() {
+    let page = read(&root().join("tests/README.md"));
+    let first_cells: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let named: Vec<&str> = first_cells.iter().flat_map(|cell| cell.split(' ')).collect();
+    for (group, count) in [("IN", 12), ("FX", 12), ("CR", 10), ("LD", 4), ("AU", 19), ("AG", 13), ("SC", 7)] {
+        for number in 1..=count {
+            let id = format!("{group}-{number:02}");
+            let times = named.iter().filter(|name| **name == id).count();
+            assert_eq!(times, 1, "{id} is in neither table, or twice");
+        }
+    }
+}
+
 #[test]
 fn every_test_of_the_table_exists() {
     let rows = rows();

@@ -21,7 +21,7 @@ fn stage(allowed: bool, command: &str, timeout: &str) -> Stage {
 }
 
 /// The containers of commands that there are, running or not.
-fn one_offs(stage: &Stage) -> Vec<String> {
+pub(crate) fn one_offs(stage: &Stage) -> Vec<String> {
     let project = format!("label=com.docker.compose.project={}", stage.bed.name());
     let once = "label=com.docker.compose.oneoff=True";
     let listed =

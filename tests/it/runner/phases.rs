@@ -6,6 +6,7 @@
 use kit::bed::{AppImage, BedOptions, ProxyOptions};
 
 use super::{Scene, Step};
+use crate::before_deploy::one_offs;
 use crate::stage::{HOST, Setting};
 
 /// The signal meets the step in this phase.
@@ -110,12 +111,16 @@ fn a_step_that_is_killed_in_any_phase_is_closed_by_its_post_step() {
     let never_ready = scene.user.app(&AppImage::version("v2").env("BOOT_MS", "100000"));
     // A rehearsal asks it more than once: it lasts until the post step has asked the agent to cancel.
     let slow = scene.stage().push(&AppImage::version("v3").env("WORK_MS", "4000"));
-    for phase in ["adopt", "create", "start", "gate", "rehearse"] {
+    for phase in ["adopt", "pull", "create", "start", "gate", "rehearse"] {
+        let hung = (phase == "pull").then(|| scene.stage().bed.registry.signal("STOP").expect("it runs"));
         let mut step = match phase {
-            "rehearse" => scene.start_with(&never_ready, &slow),
+            "pull" | "rehearse" => scene.start_with(&never_ready, &slow),
             _ => scene.start_at(&never_ready),
         };
         let post = killed(&mut step, phase);
+        if hung.is_some() {
+            scene.stage().bed.registry.signal("CONT").expect("it stands");
+        }
         assert_answers(&scene, "v1");
         assert_eq!(scene.stage().containers("web").len(), 1, "{phase}");
         // Of a step that died before it told GitHub anything nothing is made.
@@ -133,6 +138,44 @@ fn a_step_that_is_killed_in_any_phase_is_closed_by_its_post_step() {
         assert_eq!(scene.states().last().map(String::as_str), Some("success"), "{phase}: {}", post.stdout);
         scene.stage().wait("the old container to be gone", || scene.stage().containers("web").len() == 1);
     }
+}
+
+/// Interrupted or killed: the command is ended, and nothing of it is left.
+#[test]
+fn while_a_command_runs_nothing_is_changed() {
+    let scene = Scene::new(Setting::service(|service| service.before_deploy = "allowed".to_owned()));
+    let repository = &scene.user.repository;
+    let file = std::fs::read_to_string(repository.dir().join("deploy.yml")).expect("reads");
+    let before = "    before_deploy: {command: [once, \"0\", \"200000\"], timeout: 10m}\n";
+    repository.write("deploy.yml", &format!("{file}{before}")).expect("writes");
+    for dies in [false, true] {
+        let mut step = scene.start(&AppImage::version("v2"));
+        scene.stage().wait("the command to run", || one_offs(scene.stage()).len() == 1);
+        // It gets its time to stop, for which the step does not wait.
+        let told = if dies { step.dies() } else { step.ends_by(&scene, "INT") };
+        assert!(dies || told.code == 40, "{}", told.stdout);
+        let post = scene.post(&mut step.job, &told.state);
+        assert_eq!(post.code, 0, "{}", post.stdout);
+        scene.agent_ends();
+        assert_eq!((one_offs(scene.stage()), scene.stage().containers("web").len()), (Vec::new(), 1), "{dies}");
+        assert_answers(&scene, "v1");
+        assert_eq!(scene.states().last().map(String::as_str), Some("inactive"), "{dies}");
+        scene.assert_comment("cancelled: the version from before serves");
+    }
+}
+
+#[test]
+fn a_step_that_is_killed_on_the_way_back_is_told_as_gone_back() {
+    let scene = Scene::new(slow_proxy(Setting::default(), "3s"));
+    let mut step = scene.start(&AppImage::version("v2").mode("error-500-host"));
+    step.says(&scene, "back    …");
+    let told = step.dies();
+    let post = scene.post(&mut step.job, &told.state);
+    assert_eq!(post.code, 0, "{}", post.stdout);
+    scene.agent_ends();
+    assert_eq!(scene.states().last().map(String::as_str), Some("failure"), "{}", post.stdout);
+    scene.assert_comment("the version from before serves");
+    scene.stage().assert_serves("v1");
 }
 
 #[test]

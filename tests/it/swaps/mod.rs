@@ -17,6 +17,8 @@ use crate::stage::{HOST, Setting, Stage};
 const RATE: u32 = 400;
 /// Load before and after what is measured.
 const MARGIN: Duration = Duration::from_secs(2);
+/// How late a request may be sent, in milliseconds: a load that falls behind further is not what it claims to be.
+const LATE: f64 = 1_000.0;
 /// Longest wait for it.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -57,6 +59,8 @@ impl<'a> UnderLoad<'a> {
         assert!(went_on, "the load goes on{}", self.seen());
         let report = self.running.stop();
         report.check_books().expect("every request is accounted for");
+        let late = report.generator_late_max_ms;
+        assert!(late <= LATE, "the load was late by up to {late} ms");
         report
     }
 

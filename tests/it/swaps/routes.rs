@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kit::bed::{AppImage, ComposeFile, ComposeService};
 
@@ -44,6 +44,20 @@ fn a_stripped_prefix_added_headers_and_a_login() {
     assert_eq!((&seen["path"], &seen["headers"]["x-from"]), (&"/whoami".into(), &"shop".into()));
 }
 
+/// How often one dies.
+const EVERY: Duration = Duration::from_millis(500);
+/// Those that do in turn: an engine takes longer than that to end one and to start it.
+const OTHERS: u32 = 3;
+
+/// Lets them live, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Each start and each end of a container makes Traefik read its configuration anew.
 #[test]
 fn two_replicas_beside_a_container_that_dies_every_half_second() {
@@ -51,35 +65,40 @@ fn two_replicas_beside_a_container_that_dies_every_half_second() {
     let stage = Stage::set(telling(setting.compose(|image| {
         let other =
             ComposeService::new("other", image).routed("Host(`other.test`)").with("healthcheck: {disable: true}");
-        ComposeFile::of(web(image).replicas(2)).and(other)
+        ComposeFile::of(web(image).replicas(2)).and(other.replicas(OTHERS))
     })));
     for up in [["up", "-d", "--wait", "web"].as_slice(), &["up", "-d", "other"]] {
         stage.bed.project.compose(up).expect("version 1 is up");
     }
     stage.wait("the labels to route", || stage.serves("v1"));
-    let other = stage.containers("other").pop().expect("a container").id;
+    let others = stage.containers("other");
     let v2 = stage.version("v2");
     let over = AtomicBool::new(false);
-    let deaths = thread::scope(|scope| {
-        let dying = scope.spawn(|| {
+    let (deaths, took) = thread::scope(|scope| {
+        let (began, flag, stage) = (Instant::now(), &over, &stage);
+        let over = Over(flag);
+        let die = move |id: &str| {
             let mut deaths = 0;
-            while !over.load(Ordering::SeqCst) {
-                for (act, pause) in [("kill", 100), ("start", 400)] {
-                    stage.bed.machine.docker(&[act, &other]).expect("docker obeys");
-                    thread::sleep(Duration::from_millis(pause));
+            while !flag.load(Ordering::SeqCst) {
+                for act in ["kill", "start"] {
+                    stage.bed.machine.docker(&[act, id]).expect("docker obeys");
                 }
                 deaths += 1;
+                thread::sleep((EVERY * OTHERS * deaths).saturating_sub(began.elapsed()));
             }
             deaths
-        });
-        let load = UnderLoad::begin(&stage);
+        };
+        let dying: Vec<_> = others.iter().map(|other| scope.spawn(move || die(&other.id))).collect();
+        let load = UnderLoad::begin(stage);
         let run = stage.deploy(&v2);
-        seen_out(&stage, 2);
-        over.store(true, Ordering::SeqCst);
+        seen_out(stage, 2);
+        drop(over);
         run.expect(0);
         load.finish_without_a_failure();
-        dying.join().expect("no panic")
+        let deaths: u32 = dying.into_iter().map(|dying| dying.join().expect("no panic")).sum();
+        (deaths, began.elapsed())
     });
-    assert!(deaths >= 5, "{deaths}");
+    // As fast as an engine makes it that is busy with the swap as well.
+    assert!(deaths >= 5 && EVERY * deaths * 4 >= took, "{deaths} in {took:?}");
     stage.assert_serves("v2");
 }
