@@ -95,8 +95,9 @@ impl EcsPlace {
             return Ok(ScalingHold::Nobody);
         }
         let hold = match self.aws.scalable_target(cluster, service).await? {
-            Some(scaled) => self.aws.scaling_hold(&scaled.arn).await?,
-            None => None,
+            Some(scaled) if scaled.suspended.is_anything() => self.aws.scaling_hold(&scaled.arn).await?,
+            // A run that holds it lets something stand still.
+            _ => None,
         };
         Ok(hold.map_or(ScalingHold::Nobody, |hold| ScalingHold::Run(hold.key)))
     }

@@ -1,9 +1,6 @@
 //! AWS CodeDeploy: the parts of its answers that something rests on.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use crate::domain::TaskDefinitionArn;
 
 /// A deployment group, as `GetDeploymentGroup` gives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +24,16 @@ pub struct Group {
     pub alarms: Vec<String>,
     /// Whether it has a listener for test traffic.
     pub test_listener: bool,
+    /// Its newest deployment, as id and status.
+    pub last_attempted: Option<(String, String)>,
+    /// The id of the newest one that succeeded.
+    pub last_successful: Option<String>,
+}
+
+/// Whether a deployment with this status ended, and not well.
+#[must_use]
+pub fn is_failure(status: &str) -> bool {
+    matches!(status, "Failed" | "Stopped")
 }
 
 /// How traffic shifts, as `GetDeploymentConfig` gives it.
@@ -87,22 +94,18 @@ pub struct Deployment {
     pub rollback_message: Option<String>,
     /// Whether the old tasks are being waited out: the shift is over.
     pub terminating: bool,
-    /// The AppSpec that it was made from, where it was given as text.
-    pub app_spec: Option<String>,
+    /// The application.
+    pub application_name: String,
+    /// The SHA-256 of the AppSpec that it was made from, where that was given as text. No deployment shows the text itself (API
+    /// reference, `GetDeployment`).
+    pub app_spec_sha256: Option<String>,
 }
 
 impl Deployment {
     /// Whether it goes on.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !matches!(self.status.as_str(), "Succeeded" | "Failed" | "Stopped")
-    }
-
-    /// The revision that it deploys, as an AppSpec of ours names it.
-    #[must_use]
-    pub fn task_definition(&self) -> Option<TaskDefinitionArn> {
-        let spec: Value = serde_json::from_str(self.app_spec.as_ref()?).ok()?;
-        spec.pointer("/Resources/0/TargetService/Properties/TaskDefinition")?.as_str()?.parse().ok()
+        self.status != "Succeeded" && !is_failure(&self.status)
     }
 }
 

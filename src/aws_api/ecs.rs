@@ -356,12 +356,25 @@ impl Service {
     /// The revision that has the traffic: that of the primary task set or deployment, else what new tasks are made from.
     #[must_use]
     pub fn serving(&self) -> Option<TaskDefinitionArn> {
-        let set = self.task_sets.iter().find(|set| set.status == "PRIMARY").map(|set| set.task_definition.as_str());
+        let set = self.primary().map(|set| set.task_definition.as_str());
         set.unwrap_or(&self.task_definition).parse().ok()
     }
 }
 
 impl Service {
+    /// The task set that has the traffic, where there are any.
+    #[must_use]
+    pub fn primary(&self) -> Option<&TaskSet> {
+        self.task_sets.iter().find(|set| set.status == "PRIMARY")
+    }
+
+    /// Whether ECS's newest deployment came to a good end.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let primary = self.deployments.iter().find(|listed| listed.status == "PRIMARY");
+        primary.is_some_and(|listed| listed.rollout_state.as_deref() == Some("COMPLETED"))
+    }
+
     /// False once it was deleted: `DRAINING` while its tasks end, `INACTIVE` for a while after that.
     #[must_use]
     pub fn is_active(&self) -> bool {

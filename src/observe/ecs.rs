@@ -1,7 +1,7 @@
 //! A service of Amazon ECS: itself, the revision that serves, and for a service of CodeDeploy its group.
 
 use crate::agent_api::Blocker;
-use crate::aws_api::codedeploy::{Group, Shift};
+use crate::aws_api::codedeploy::{Group, Shift, is_failure};
 use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::config::EcsTarget;
@@ -32,7 +32,9 @@ pub async fn observe(aws: &Aws, target: &EcsTarget, files: Files) -> Result<EcsO
         None => None,
     };
     let code_deploy = match &service {
-        Some(service) if service.controller() == "CODE_DEPLOY" => code_deploy(aws, target).await.map_err(failed)?,
+        Some(service) if service.controller() == "CODE_DEPLOY" => {
+            code_deploy(aws, target, service).await.map_err(failed)?
+        }
         _ => CodeDeployObserved::default(),
     };
     Ok(EcsObserved { service, running, files, code_deploy, ..EcsObserved::default() })
@@ -86,7 +88,7 @@ pub async fn revisions(aws: &Aws, observed: &EcsObserved) -> Result<Vec<TaskDefi
     Ok(found)
 }
 
-async fn code_deploy(aws: &Aws, target: &EcsTarget) -> Result<CodeDeployObserved, AwsError> {
+async fn code_deploy(aws: &Aws, target: &EcsTarget, service: &Service) -> Result<CodeDeployObserved, AwsError> {
     let names = &target.code_deploy;
     let missing = |error: &AwsError| {
         ["DeploymentGroupDoesNotExistException", "ApplicationDoesNotExistException"].iter().any(|code| error.is(code))
@@ -95,8 +97,32 @@ async fn code_deploy(aws: &Aws, target: &EcsTarget) -> Result<CodeDeployObserved
         Err(error) if missing(&error) => return Ok(CodeDeployObserved::default()),
         answer => answer?,
     };
-    let active = aws.active_deployments(&names.application, &names.group).await?;
-    Ok(CodeDeployObserved { group: Some(group), shift: None, active })
+    // A group does one deployment at a time, with a second set of tasks from its begin on.
+    let over = |(_, status): &(String, String)| status == "Succeeded" || is_failure(status);
+    let active = match service.task_sets.len() <= 1 && group.last_attempted.as_ref().is_some_and(over) {
+        true => Vec::new(),
+        false => aws.active_deployments(&names.application, &names.group).await?,
+    };
+    let failed = if active.is_empty() { failed(aws, service, &group).await? } else { None };
+    Ok(CodeDeployObserved { group: Some(group), shift: None, active, failed })
+}
+
+/// The deployment that made the tasks which have the traffic, where it failed and was not undone. Of a group whose newest
+/// deployment succeeded nothing is asked.
+async fn failed(aws: &Aws, service: &Service, group: &Group) -> Result<Option<String>, AwsError> {
+    let made_by = service.primary().and_then(|set| set.external_id.clone());
+    let Some(((last, status), made_by)) = group.last_attempted.as_ref().zip(made_by) else { return Ok(None) };
+    if status == "Succeeded" || group.last_successful.as_ref() == Some(&made_by) {
+        return Ok(None);
+    }
+    // The newest may be the one that was to undo it, or a later one that never had any traffic.
+    let failed = (*last == made_by && is_failure(status))
+        || match aws.deployment(&made_by).await {
+            // Whoever made them, CodeDeploy knows nothing of it, or nothing any more.
+            Err(error) if error.trouble == Trouble::Refused => false,
+            answer => is_failure(&answer?.status),
+        };
+    Ok(failed.then_some(made_by))
 }
 
 /// How CodeDeploy will shift the traffic, where it replaces the tasks. Only words rest on it: without the permission they say

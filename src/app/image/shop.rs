@@ -123,8 +123,20 @@ impl<'a> Shop<'a> {
     /// Makes the repository.
     pub(super) async fn make(&self, new: &NewRepository, events: &mut Emitter) -> Result<(), Failure> {
         let account = self.account.as_deref();
-        let made = self.aws.create_repository(account, &self.name, new.immutable_tags, new.scan_on_push);
-        if !made.await.map_err(|error| refused(&error))? {
+        let make = async || self.aws.create_repository(account, &self.name, new.immutable_tags, new.scan_on_push).await;
+        let made = match make().await {
+            // It was missing a moment ago: what is there now is what was asked for.
+            Err(error) if matches!(error.trouble, Trouble::Lost | Trouble::Failing) => {
+                match self.aws.repository(account, &self.name).await {
+                    Ok(Some(_)) => Ok(true),
+                    // Unless that look was stale.
+                    Ok(None) => make().await.map(|_| true),
+                    Err(_) => Err(error),
+                }
+            }
+            answer => answer,
+        };
+        if !made.map_err(|error| refused(&error))? {
             return Ok(());
         }
         events.note(format!(

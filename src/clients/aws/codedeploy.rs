@@ -7,7 +7,7 @@ use super::Aws;
 use super::documents::{list, text};
 use super::error::{AwsError, Trouble};
 use crate::aws_api::codedeploy::{Deployment, Group, LifecycleEvent, SetInfo, Shift, Target};
-use crate::domain::CodeDeployName;
+use crate::domain::{CodeDeployName, TaskDefinitionArn};
 
 /// What a deployment is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +129,21 @@ impl Aws {
         Ok(of_deployment(&answer["deploymentInfo"]))
     }
 
+    /// The revision that a deployment deploys, as an AppSpec of ours names it.
+    ///
+    /// # Errors
+    /// The call did not succeed.
+    pub async fn deployed_revision(&self, deployment: &Deployment) -> Result<Option<TaskDefinitionArn>, AwsError> {
+        let Some(sha256) = &deployment.app_spec_sha256 else { return Ok(None) };
+        let revision = json!({"revisionType": "AppSpecContent", "appSpecContent": {"sha256": sha256}});
+        let input = json!({"applicationName": deployment.application_name, "revision": revision});
+        let answer = self.clients().codedeploy.ask("codedeploy:GetApplicationRevision", &input).await?;
+        let text = answer["revision"]["appSpecContent"]["content"].as_str().unwrap_or_default();
+        let spec: Value = serde_json::from_str(text).unwrap_or_default();
+        let named = spec.pointer("/Resources/0/TargetService/Properties/TaskDefinition").and_then(Value::as_str);
+        Ok(named.and_then(|name| name.parse().ok()))
+    }
+
     /// What a deployment does to the service; `None` while it has not begun.
     ///
     /// # Errors
@@ -206,6 +221,11 @@ fn of_group(info: &Value) -> Group {
         test_listener: list(&info["loadBalancerInfo"]["targetGroupPairInfoList"])
             .iter()
             .any(|pair| !pair["testTrafficRoute"].is_null()),
+        last_attempted: {
+            let last = &info["lastAttemptedDeployment"];
+            text(&last["deploymentId"]).zip(text(&last["status"]))
+        },
+        last_successful: text(&info["lastSuccessfulDeployment"]["deploymentId"]),
     }
 }
 
@@ -235,7 +255,8 @@ fn of_deployment(info: &Value) -> Deployment {
         rolls_back: text(&rollback["rollbackTriggeringDeploymentId"]),
         rollback_message: text(&rollback["rollbackMessage"]),
         terminating: info["instanceTerminationWaitTimeStarted"] == true,
-        app_spec: text(&info["revision"]["appSpecContent"]["content"]),
+        application_name: text(&info["applicationName"]).unwrap_or_default(),
+        app_spec_sha256: text(&info["revision"]["appSpecContent"]["sha256"]),
     }
 }
 

@@ -52,7 +52,8 @@ impl Aws {
         }
     }
 
-    /// Makes a repository, and gives whether it did: one that is there meanwhile stays as it is.
+    /// Makes a repository, and gives whether it did: one that is there meanwhile stays as it is. Sent once: a second sending
+    /// would find the repository of the first.
     ///
     /// # Errors
     /// The call did not succeed.
@@ -69,7 +70,7 @@ impl Aws {
             "imageTagMutability": mutability,
             "imageScanningConfiguration": {"scanOnPush": scan_on_push},
         });
-        match self.clients().ecr.ask("ecr:CreateRepository", &of(account, input)).await {
+        match self.clients().ecr.ask_once("ecr:CreateRepository", &of(account, input)).await {
             Err(error) if error.is("RepositoryAlreadyExistsException") => Ok(false),
             made => made.map(|_| true),
         }

@@ -57,6 +57,12 @@ impl Suspended {
     /// Everything.
     pub const ALL: Self = Self { scale_in: true, scale_out: true, scheduled: true };
 
+    /// Whether any part stands still.
+    #[must_use]
+    pub fn is_anything(self) -> bool {
+        self.scale_in || self.scale_out || self.scheduled
+    }
+
     /// As the API has it.
     #[must_use]
     pub fn document(self) -> Value {

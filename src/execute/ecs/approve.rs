@@ -1,7 +1,8 @@
 //! Answers a deployment that waits for somebody's word.
 
+use crate::aws_api::codedeploy::is_failure;
 use crate::aws_api::ecs::Service;
-use crate::clients::aws::{Aws, AwsError};
+use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{EcsName, Reason};
 use crate::failure::Failure;
 use crate::plan::ecs::CodeDeploy;
@@ -32,13 +33,24 @@ pub async fn answer_at_aws(
     })
 }
 
+/// What was answered already is refused: where the answer to a first sending was lost, the second one finds it done.
+fn second(error: AwsError, taken: bool) -> Result<(), AwsError> {
+    let unsure = matches!(error.trouble, Trouble::Refused | Trouble::Lost | Trouble::Failing);
+    if unsure && taken { Ok(()) } else { Err(error) }
+}
+
 /// The deployment that waits for its traffic to be shifted.
 async fn of_code_deploy(names: &CodeDeploy, go_on: bool, aws: &Aws) -> Result<Option<String>, AwsError> {
     for id in aws.active_deployments(&names.application, &names.group).await? {
         if aws.deployment(&id).await?.status == "Ready" {
-            match go_on {
-                true => aws.end_ready_wait(&id).await?,
-                false => aws.stop_deployment(&id, true).await?,
+            let answered = match go_on {
+                true => aws.end_ready_wait(&id).await,
+                false => aws.stop_deployment(&id, true).await,
+            };
+            if let Err(error) = answered {
+                let status = aws.deployment(&id).await.map(|now| now.status).unwrap_or_default();
+                let goes_on = !matches!(status.as_str(), "" | "Ready") && !is_failure(&status);
+                second(error, if go_on { goes_on } else { status == "Stopped" })?;
             }
             return Ok(Some(id));
         }
@@ -53,6 +65,11 @@ async fn of_ecs(service: &Service, go_on: bool, aws: &Aws) -> Result<Option<Stri
     let Some(hook) = seen.lifecycle_hook_details.iter().find(|hook| hook.status == "AWAITING_ACTION") else {
         return Ok(None);
     };
-    aws.answer_hook(arn, &hook.hook_id, go_on).await?;
+    if let Err(error) = aws.answer_hook(arn, &hook.hook_id, go_on).await {
+        let now = aws.service_deployment(arn).await.ok().flatten();
+        let mut hooks = now.iter().flat_map(|now| &now.lifecycle_hook_details);
+        let answered = if go_on { "SUCCEEDED" } else { "FAILED" };
+        second(error, hooks.any(|now| now.hook_id == hook.hook_id && now.status == answered))?;
+    }
     Ok(arn.rsplit('/').next().map(str::to_owned))
 }

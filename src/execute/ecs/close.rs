@@ -69,7 +69,8 @@ pub async fn close_at_aws(
     let known = diagnose::Known::of(&service);
     if service.controller() == "CODE_DEPLOY" {
         let deployment = aws.deployment(id.as_str()).await.map_err(|error| error.to_failure())?;
-        let arn = deployment.task_definition().ok_or_else(|| unknown("its AppSpec names no revision"))?;
+        let arn = aws.deployed_revision(&deployment).await.map_err(|error| error.to_failure())?;
+        let arn = arn.ok_or_else(|| unknown("its AppSpec names no revision"))?;
         let rollout = rollout(closing, &service, &arn);
         let mut watched = Watched::of(aws, &rollout, id.as_str());
         let followed = give_up(&mut watched, &rollout, may_stop, aws, cx).await?;
@@ -118,6 +119,7 @@ fn rollout(closing: &Closing, service: &Service, arn: &TaskDefinitionArn) -> Rol
         expected: None,
         image_before: None,
         mark: closing.mark.clone(),
+        vouch: false,
         hold_scaling: false,
         on_cancel: closing.on_cancel,
         poll: closing.poll,

@@ -6,13 +6,15 @@ use super::pace::{Pace, rest};
 use super::queue::{Begun, begin};
 use super::watch::{Deployment, Fault, Followed, Next, Phases, follow};
 use super::{
-    Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over, unseen,
+    Ended, Scaling, Shown, as_planned, claim, deployed, diagnose, finish, known, serving, superseded, took_over,
+    unseen, vouch,
 };
+use crate::aws_api::ecs::Service;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Outcome, Phase};
 use crate::execute::{Context, Emitter, Finish};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::plan::ecs::{CodeDeployRollout, Rollout, ShiftPace, WaitUntil};
 
 /// Looks for a deployment that goes back: it may be named a moment later.
@@ -31,15 +33,16 @@ pub(in crate::execute) async fn run(
     let service = as_planned(&step.rollout, aws, &mut cx.events).await?;
     let mut known = diagnose::Known::of(&service);
     let Begun { id, replay, waited } = begin(step, &arn, scaling, aws, cx).await?;
-    if waited && let Ok(Some(service)) = aws.service(&step.rollout.cluster, &step.rollout.service).await {
-        // What happened to the other one is not told as ours.
-        known = diagnose::Known::of(&service);
-    }
+    // First of all: whoever closes a run that dies goes by it.
     let image = step.rollout.image.as_ref().map_or_else(|| arn.short().to_owned(), ToString::to_string);
     let deployment: DeploymentId = id
         .parse()
         .map_err(|error| Failure::new(Reason::Bug, format!("CodeDeploy's id `{id}` is not taken")).because(error))?;
     cx.events.tell(DeployEvent::Accepted { deployment, image, fence: None });
+    if waited && let Ok(Some(service)) = aws.service(&step.rollout.cluster, &step.rollout.service).await {
+        // What happened to the other one is not told as ours.
+        known = diagnose::Known::of(&service);
+    }
     scaling.insist(aws, cx).await;
     if replay {
         // The deployment is under way, with or without.
@@ -51,17 +54,31 @@ pub(in crate::execute) async fn run(
     // What an earlier run with this key began is another registration of the same.
     let arn = match replay {
         true => {
-            let earlier = asked(aws, &mut cx.events, async || aws.deployment(&id).await).await;
-            earlier.ok().and_then(|earlier| earlier.task_definition()).unwrap_or(arn)
+            let look = async || aws.deployed_revision(&aws.deployment(&id).await?).await;
+            asked(aws, &mut cx.events, look).await.ok().flatten().unwrap_or(arn)
         }
         false => arn,
     };
+    if step.rollout.vouch && made_well(&service, aws).await {
+        vouch(&step.rollout, aws, cx).await;
+    }
+    if let Some(why) = claim(&step.rollout, &arn, aws, cx).await {
+        cx.events.note(format!("until it is proven, `status` takes the revision for somebody else's: {why}"));
+    }
     let mut watched = Watched::of(aws, &step.rollout, &id);
     watched.wait_until = step.wait_until;
     watched.pace = step.pace.clone();
     let followed = follow(&mut watched, &step.rollout, aws, cx).await;
     let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
     end(&watched, &arn, cx, followed, &known).await
+}
+
+/// Whether the deployment succeeded that made the tasks which had the traffic.
+async fn made_well(service: &Service, aws: &Aws) -> bool {
+    match service.primary().and_then(|set| set.external_id.as_ref()) {
+        Some(made_by) => aws.deployment(made_by).await.is_ok_and(|made| made.status == "Succeeded"),
+        None => false,
+    }
 }
 
 /// Tells how a deployment that was followed ended.
@@ -203,7 +220,7 @@ async fn done(
         Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
         Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
         Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("CodeDeploy", arn)),
-        Shown::Nothing => return Err(unseen("CodeDeploy", arn)),
+        Shown::Nothing => return Err(unseen(&took_over("CodeDeploy", arn))),
     };
     Ok(finish(&mut cx.events, ended))
 }
@@ -239,9 +256,20 @@ async fn failed(
                 .hint(diagnose::advice(fault.reason, &fault.why)),
         },
         Shown::Revision(other) if Some(other) != before && other != arn => superseded(rollout, other),
-        serving => Ended::stranded(serving.revision(), "has the traffic", fault.reason, &fault.why).hint(
-            "look at the deployment group in the console, and send the traffic back to the old task set; then deploy again",
-        ),
+        Shown::Revision(serving) => {
+            // CodeDeploy makes the new set the primary one at its end only.
+            let parted = Some(serving) == before && watched.looks.shifting;
+            let fact = match parted {
+                true => format!("is still the primary one, while {}", watched.serves()),
+                false => "has the traffic".to_owned(),
+            };
+            let stranded = Ended::stranded(serving, &fact, fault.reason, &fault.why).hint(
+                "look at the deployment group in the console, and send the traffic back to the old task set; then deploy again",
+            );
+            Ended { release: stranded.release.filter(|_| !parted), ..stranded }
+        }
+        Shown::Nothing if cancelled.is_some() => return Err(unseen(&fault.why).kind(Kind::Cancelled)),
+        Shown::Nothing => return Err(unseen(&fault.why)),
     };
     Ok(finish(&mut cx.events, ended))
 }

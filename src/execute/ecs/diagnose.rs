@@ -122,11 +122,13 @@ struct Diagnosis<'a> {
     missing: BTreeSet<&'static str>,
     /// Advice that was given.
     advised: BTreeSet<&'static str>,
+    /// Whether tasks of the revision stopped.
+    stopped: bool,
 }
 
 impl<'a> Diagnosis<'a> {
     fn new(arn: &'a TaskDefinitionArn, aws: &'a Aws, events: &'a mut Emitter) -> Self {
-        Self { arn, aws, events, missing: BTreeSet::new(), advised: BTreeSet::new() }
+        Self { arn, aws, events, missing: BTreeSet::new(), advised: BTreeSet::new(), stopped: false }
     }
 
     /// Says which permissions would have told more.
@@ -143,6 +145,7 @@ impl<'a> Diagnosis<'a> {
         let Some(stopped) = self.allowed(stopped) else { return };
         let ours: Vec<Task> =
             stopped.into_iter().filter(|it| it.task_definition_arn == self.arn.as_str() && !went_well(it)).collect();
+        self.stopped = !ours.is_empty();
         let logs = if ours.is_empty() { None } else { self.log_options().await };
         let mut said = BTreeSet::new();
         let (mut shown, mut told) = (0, 0);
@@ -215,7 +218,8 @@ impl<'a> Diagnosis<'a> {
         for event in each.into_iter().rev() {
             self.found(event.message.clone());
         }
-        let ours = service.deployments.iter().find(|it| it.task_definition == self.arn.as_str());
+        // Where others stopped, these follow them.
+        let ours = service.deployments.iter().find(|it| it.task_definition == self.arn.as_str() && !self.stopped);
         if let Some(ours) = ours.filter(|it| it.pending_count > 0 && it.running_count == 0) {
             let tasks = if ours.pending_count == 1 {
                 "1 task is".to_owned()

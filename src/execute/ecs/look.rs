@@ -124,7 +124,7 @@ fn phase(deployment: &Deployment, target: Option<&Target>) -> Option<Phase> {
     if deployment.status == "Ready" {
         return Some(Phase::Approval);
     }
-    if matches!(deployment.status.as_str(), "Succeeded" | "Failed" | "Stopped") {
+    if !deployment.is_active() {
         return None;
     }
     if shifted(deployment, target) {

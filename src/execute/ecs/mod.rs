@@ -140,15 +140,14 @@ impl Ended {
 
     /// Nobody went back, or not whole.
     /// `fact` is what is known of the revision that the service shows.
-    fn stranded(serving: Option<&TaskDefinitionArn>, fact: &str, reason: Reason, why: &str) -> Self {
-        let serves =
-            serving.map_or("what serves is not known".to_owned(), |arn| format!("revision `{}` {fact}", arn.short()));
+    fn stranded(serving: &TaskDefinitionArn, fact: &str, reason: Reason, why: &str) -> Self {
+        let (why, serves) = (why.trim_end_matches('.'), serving.short());
         Self {
             outcome: Outcome::Stranded,
             reason: Some(reason),
-            message: format!("{}, and it was not undone; {serves}", why.trim_end_matches('.')),
+            message: format!("{why}, and it was not undone; revision `{serves}` {fact}"),
             hint: None,
-            release: serving.map(TaskDefinitionArn::revision),
+            release: Some(serving.revision()),
             image: None,
         }
     }
@@ -244,26 +243,60 @@ fn took_over(who: &str, arn: &TaskDefinitionArn) -> String {
     format!("{who} says that revision `{}` took over", arn.short())
 }
 
-/// A success that nobody saw is not told as one.
-fn unseen(who: &str, arn: &TaskDefinitionArn) -> Failure {
-    let message = format!("{}, but the service could not be looked at: what serves is not known", took_over(who, arn));
+/// An end that nobody saw is told as none: neither as a success, nor as one that was undone or was not.
+fn unseen(told: &str) -> Failure {
+    let told = told.trim_end_matches('.');
+    let message = format!("{told}, but the service could not be looked at: what serves is not known");
     Failure::new(Reason::Unknown, message)
         .kind(Kind::TimedOut)
         .hint("`deploy-action status <environment>` shows what serves; the log says why AWS did not answer")
 }
 
-/// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well.
-async fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, how: &str) -> Ended {
-    let tags = rollout.mark.tags(Timestamp::now(), &cx.requested_by);
-    let marking = asked(aws, &mut cx.events, async || aws.tag(arn, tags.clone()).await);
-    let trouble = match timeout(MARKING, marking).await {
+/// The new revision serves: its tags tell so from now on, for whoever goes back. It serves without them as well. With
+/// something left, which `rest` tells, AWS may still go back: then the next deployment marks it, once that is over.
+async fn deployed(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>, rest: &str) -> Ended {
+    if rest.is_empty() {
+        let tags = rollout.mark.tags(Timestamp::now(), &cx.requested_by);
+        if let Some(why) = mark(arn, tags, aws, &mut cx.events).await {
+            cx.events.note(format!("the revision is not marked as proven, so `rollback` will not find it: {why}"));
+        }
+    } else {
+        cx.events
+            .note("the revision is not marked as proven yet: the next deployment does it, where this one ends well");
+    }
+    Ended::deployed(rollout, arn, rest)
+}
+
+/// Says at the revision which run lets the service run it; why it could not. A signal is not kept waiting for that.
+async fn claim(rollout: &Rollout, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>) -> Option<String> {
+    let tags = rollout.mark.begun(cx.idempotency_key.as_str());
+    tokio::select! {
+        why = mark(arn, tags, aws, &mut cx.events) => why,
+        () = cx.cancel.first() => Some("the run was cancelled".to_owned()),
+    }
+}
+
+/// Says at the revision from before, which came to a good end after its run had ended, that it was proven.
+async fn vouch(rollout: &Rollout, aws: &Aws, cx: &mut Context<'_>) {
+    let Some(before) = &rollout.before else { return };
+    let tags = rollout.mark.vouched(Timestamp::now());
+    let why = tokio::select! {
+        why = mark(before, tags, aws, &mut cx.events) => why,
+        () = cx.cancel.first() => return,
+    };
+    if let Some(why) = why {
+        let revision = before.short();
+        cx.events.note(format!("`{revision}` is not marked as proven, so `rollback` will not find it: {why}"));
+    }
+}
+
+/// Tags a revision; why it could not.
+async fn mark(arn: &TaskDefinitionArn, tags: Vec<(String, String)>, aws: &Aws, events: &mut Emitter) -> Option<String> {
+    let marking = asked(aws, events, async || aws.tag(arn, tags.clone()).await);
+    match timeout(MARKING, marking).await {
         Ok(answer) => answer.err().map(|error| error.to_string()),
         Err(_) => Some(format!("AWS did not answer within {}", show_span(MARKING))),
-    };
-    if let Some(why) = trouble {
-        cx.events.note(format!("the revision is not marked as proven, so `rollback` will not find it: {why}"));
     }
-    Ended::deployed(rollout, arn, how)
 }
 
 /// A deployment that AWS goes on with while this run cannot watch it any more.

@@ -7,8 +7,8 @@ use crate::aws_api::ecs::TaskDefinition;
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::domain::{Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Phase};
-use crate::execute::Context;
-use crate::failure::Failure;
+use crate::execute::{Context, Emitter};
+use crate::failure::{Failure, Kind};
 use crate::plan::ecs::{Register, same};
 
 pub(in crate::execute) async fn run(
@@ -18,18 +18,26 @@ pub(in crate::execute) async fn run(
 ) -> Result<TaskDefinitionArn, Failure> {
     let began = Instant::now();
     cx.events.tell(DeployEvent::PhaseStarted { phase: Phase::Register });
-    let registering = async {
-        match asked(aws, &mut cx.events, async || aws.register(&step.document).await).await {
-            // A service that fails may have done what it was asked for.
-            Err(lost) if matches!(lost.trouble, Trouble::Lost | Trouble::Failing) => match ours(step, aws).await {
-                Some(found) => Ok(found),
-                None => aws.register(&step.document).await,
-            },
-            answer => answer,
-        }
-    };
+    let registering =
+        async {
+            match asked(aws, &mut cx.events, async || aws.register(&step.document).await).await {
+                // A service that fails may have done what it was asked for.
+                Err(lost) if matches!(lost.trouble, Trouble::Lost | Trouble::Failing) => {
+                    match ours(step, aws, &mut cx.events).await.map_err(|error| unsure(step, &error))? {
+                        Some(found) => Ok(found),
+                        None => asked(aws, &mut cx.events, async || aws.register(&step.document).await).await.map_err(
+                            |error| match error.trouble {
+                                Trouble::Lost | Trouble::Failing => unsure(step, &error),
+                                _ => refused(step, &error),
+                            },
+                        ),
+                    }
+                }
+                answer => answer.map_err(|error| refused(step, &error)),
+            }
+        };
     let registered = tokio::select! {
-        registered = registering => registered.map_err(|error| refused(step, &error))?,
+        registered = registering => registered?,
         () = cx.cancel.first() => return Err(cancelled()),
         () = tokio::time::sleep_until(cx.deadline) => {
             return Err(Failure::new(Reason::TimedOut, "the time was over while the task definition was registered; nothing was shifted"));
@@ -42,9 +50,25 @@ pub(in crate::execute) async fn run(
 }
 
 /// The family's newest revision, where it is what was to be registered.
-async fn ours(step: &Register, aws: &Aws) -> Option<TaskDefinition> {
-    let newest = aws.task_definition(&step.family).await.ok()?;
-    same(&newest.definition, &step.document).then_some(newest)
+async fn ours(step: &Register, aws: &Aws, events: &mut Emitter) -> Result<Option<TaskDefinition>, AwsError> {
+    match asked(aws, events, async || aws.task_definition(&step.family).await).await {
+        Ok(newest) => Ok(same(&newest.definition, &step.document).then_some(newest)),
+        // A family without a revision.
+        Err(error) if error.trouble == Trouble::Refused => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// There may be a revision, and nobody knows: to send it again might make a second one.
+fn unsure(step: &Register, error: &AwsError) -> Failure {
+    let family = &step.family;
+    let message = format!(
+        "the registration of `{family}` was not answered, and whether there is a new revision is not known; nothing was shifted"
+    );
+    Failure::new(Reason::Unknown, message)
+        .kind(Kind::TimedOut)
+        .because(error.clone())
+        .hint("run it again once AWS answers: a revision that says the same as what is wanted does no harm")
 }
 
 fn cancelled() -> Failure {

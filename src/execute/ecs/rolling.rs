@@ -33,18 +33,22 @@ pub(super) struct Rolling<'a> {
 const YOUNG: u32 = 10;
 
 impl<'a> Rolling<'a> {
-    /// The deployment that `after`, the answer to the update, shows for the revision.
+    /// The deployment that `after`, the answer to the update, shows for the revision. It may have been undone by then.
     pub(super) fn new(
         aws: &'a Aws,
         step: &'a EcsRollout,
         arn: &TaskDefinitionArn,
         after: &Service,
     ) -> Result<Self, Failure> {
-        let ours = |listed: &&Listed| listed.status == "PRIMARY" && listed.task_definition == arn.as_str();
-        let id = after.deployments.iter().find(ours).map(|listed| listed.id.clone()).ok_or_else(|| {
-            Failure::new(Reason::Superseded, "somebody else's deployment followed at once")
-                .hint("`deploy-action status <environment>` shows what runs")
-        })?;
+        let ours = || after.deployments.iter().filter(|listed| listed.task_definition == arn.as_str());
+        let id = ours()
+            .find(|listed| listed.status == "PRIMARY")
+            .or_else(|| ours().next())
+            .map(|listed| listed.id.clone())
+            .ok_or_else(|| {
+                Failure::new(Reason::Superseded, "somebody else's deployment followed at once")
+                    .hint("`deploy-action status <environment>` shows what runs")
+            })?;
         Ok(Self { unseen: Some(0), ..Self::of(aws, step, id) })
     }
 

@@ -65,6 +65,8 @@ impl Scaling {
         // A run that was killed, or one whose deployment this one follows, left everything standing still.
         let noted = async || aws.scaling_hold(&target.arn).await;
         let noted = asked(aws, &mut cx.events, noted).await.map_err(refused)?;
+        // A note alone holds nothing.
+        let noted = noted.filter(|_| target.suspended.is_anything());
         let before = noted.as_ref().map_or(target.suspended, |hold| hold.before);
         let hold = Hold { before, key: cx.idempotency_key.to_string() };
         let note = async || aws.note_scaling(&target.arn, Some(&hold)).await;

@@ -5,7 +5,8 @@ use super::rolling::Rolling;
 use super::staged::Staged;
 use super::watch::{Deployment, Fault, Followed, Next, follow};
 use super::{
-    Ended, Scaling, Shown, as_planned, deployed, diagnose, finish, known, serving, superseded, took_over, unseen,
+    Ended, Scaling, Shown, as_planned, claim, deployed, diagnose, finish, known, serving, superseded, took_over,
+    unseen, vouch,
 };
 use crate::aws_api::ecs::Service;
 use crate::clients::aws::{Aws, AwsError, Trouble};
@@ -13,7 +14,7 @@ use crate::domain::{DeploymentId, Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Outcome};
 use crate::execute::{Context, Finish};
 use crate::failure::{Failure, Kind};
-use crate::plan::ecs::{EcsRollout, Rollout, key_tag};
+use crate::plan::ecs::{EcsRollout, Rollout};
 
 /// What the service shows of a revision whose deployment did not end well: tasks of the one before may still run.
 const ASKED_FOR: &str = "is what the service asks for, and which tasks run `status` shows";
@@ -30,25 +31,27 @@ pub(in crate::execute) async fn run(
     if cx.cancel.is_asked() {
         return Err(Failure::new(Reason::Cancelled, "cancelled before a deployment was begun; nothing was changed"));
     }
-    let key = key_tag(cx.idempotency_key.as_str());
-    let tagged = asked(aws, &mut cx.events, async || aws.tag(&arn, vec![key.clone()]).await).await;
-    if let Err(error) = tagged {
-        cx.events.note(format!("if this run is killed, its post step does not find what it began: {error}"));
+    if step.rollout.vouch && before.settled() {
+        vouch(&step.rollout, aws, cx).await;
+    }
+    if let Some(why) = claim(&step.rollout, &arn, aws, cx).await {
+        cx.events.note(format!("if this run is killed, its post step does not find what it began: {why}"));
     }
     scaling.hold(aws, cx).await?;
     let after = update(step, &arn, aws, cx).await?;
-    scaling.insist(aws, cx).await;
     let known = diagnose::Known::of(&before);
     if step.staged {
         let mut staged = Staged::new(aws, step, before.current_service_deployment.clone());
         staged.find(&after, &arn, cx).await?;
         accept(staged.name(), step, &arn, cx)?;
+        scaling.insist(aws, cx).await;
         let followed = follow(&mut staged, &step.rollout, aws, cx).await;
         let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
         return end(&step.rollout, &arn, aws, cx, followed, &known).await;
     }
     let mut rolling = Rolling::new(aws, step, &arn, &after)?;
     accept(rolling.name(), step, &arn, cx)?;
+    scaling.insist(aws, cx).await;
     let followed = follow(&mut rolling, &step.rollout, aws, cx).await;
     let followed = diagnose::if_late(followed, (&step.rollout, &arn, &known), aws, cx).await?;
     end(&step.rollout, &arn, aws, cx, followed, &known).await
@@ -124,13 +127,14 @@ pub(super) async fn end(
             Shown::Revision(serving) if serving != *arn => superseded(rollout, &serving),
             Shown::Revision(_) => deployed(rollout, arn, aws, cx, rest).await,
             Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("ECS", arn)),
-            Shown::Nothing => return Err(unseen("ECS", arn)),
+            Shown::Nothing => return Err(unseen(&took_over("ECS", arn))),
         },
         Next::Failed(Fault { reason: Reason::Superseded, .. }) => {
-            let serving = serving(rollout, aws, cx, |serving| serving.is_some()).await;
-            match serving {
-                Shown::Deleted => Ended::deleted(rollout, Reason::Superseded, "somebody else's deployment followed"),
-                serving => superseded(rollout, serving.revision().unwrap_or(arn)),
+            const FOLLOWED: &str = "somebody else's deployment followed";
+            match serving(rollout, aws, cx, |serving| serving.is_some()).await {
+                Shown::Deleted => Ended::deleted(rollout, Reason::Superseded, FOLLOWED),
+                Shown::Revision(serving) => superseded(rollout, &serving),
+                Shown::Nothing => return Err(unseen(FOLLOWED)),
             }
         }
         Next::Failed(Fault { reason, why, rollback }) => {
@@ -149,7 +153,9 @@ pub(super) async fn end(
                     Ended::back(rollout, Outcome::RolledBack, reason, &why).hint(diagnose::advice(reason, &why))
                 }
                 Shown::Revision(other) if Some(other) != before && other != arn => superseded(rollout, other),
-                Shown::Revision(_) | Shown::Nothing => Ended::stranded(shown, ASKED_FOR, reason, &why).hint(format!(
+                Shown::Nothing if followed.stopped => return Err(unseen(&why).kind(Kind::Cancelled)),
+                Shown::Nothing => return Err(unseen(&why)),
+                Shown::Revision(shown) => Ended::stranded(shown, ASKED_FOR, reason, &why).hint(format!(
                     "go back by hand: `aws ecs update-service --cluster {} --service {} --task-definition {}`; then deploy again",
                     rollout.cluster,
                     rollout.service,
@@ -157,7 +163,9 @@ pub(super) async fn end(
                 )),
             }
         }
-        Next::Goes => Ended::stranded(None, ASKED_FOR, Reason::Bug, "a deployment that goes on was taken for its end"),
+        Next::Goes => {
+            return Err(Failure::new(Reason::Bug, "a deployment that goes on was taken for its end"));
+        }
     };
     Ok(finish(&mut cx.events, ended))
 }

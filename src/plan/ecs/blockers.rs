@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{AppSpec, EcsObserved};
+use super::{AppSpec, CodeDeployObserved, EcsObserved};
 use crate::agent_api::Blocker;
 use crate::aws_api::codedeploy::Group;
 use crate::aws_api::ecs::Service;
@@ -62,12 +62,16 @@ fn inactive(target: &EcsTarget, service: &Service) -> Blocker {
 }
 
 /// What is wanted was asked for already, and whether it stays is not settled: that is no success.
-pub(super) fn unsettled(service: &Service, active: &[String]) -> Option<Blocker> {
+pub(super) fn unsettled(service: &Service, code_deploy: &CodeDeployObserved) -> Option<Blocker> {
+    const GOES_ON: &str = "it is still under way";
+    const FAILED: &str = "it failed";
     let own = service.unsettled().map(|listed| {
         let state = listed.rollout_state.as_deref().unwrap_or_default();
-        (listed.id.as_str(), if state == "FAILED" { "it failed" } else { "it is still under way" })
+        (listed.id.as_str(), if state == "FAILED" { FAILED } else { GOES_ON })
     });
-    let (id, state) = own.or(active.first().map(|id| (id.as_str(), "it is still under way")))?;
+    let active = || code_deploy.active.first().map(|id| (id.as_str(), GOES_ON));
+    let failed = || code_deploy.failed.as_ref().map(|id| (id.as_str(), FAILED));
+    let (id, state) = own.or_else(active).or_else(failed)?;
     Some(blocker(
         "deployment_unsettled",
         format!(
@@ -75,6 +79,17 @@ pub(super) fn unsettled(service: &Service, active: &[String]) -> Option<Blocker>
         ),
         "wait for its end and run this again; where it failed, deploy another image, or go back to an older one",
     ))
+}
+
+/// What is wanted was deployed, and nothing of it runs: nobody is served.
+pub(super) fn asleep(service: &Service) -> Option<Blocker> {
+    (service.desired_count > 0 && service.running_count == 0).then(|| {
+        blocker(
+            "no_task_runs",
+            format!("what is wanted is what the service has, but of its {} tasks none runs", service.desired_count),
+            "look at the service's events and stopped tasks, mend what they name, and run this again; or deploy another image",
+        )
+    })
 }
 
 fn controller(target: &EcsTarget, observed: &EcsObserved, service: &Service, document: Option<&Value>) -> Vec<Blocker> {
@@ -166,6 +181,13 @@ fn code_deploy(
         Some(group) => found.extend(wrong_group(target, group)),
     }
     found.extend(AppSpec::chosen(target, observed, service, document).err().into_iter().flatten());
+    if target.on_active == OnActive::Fail && target.set.contains(&"active_timeout") {
+        found.push(blocker(
+            "option_ignored",
+            "with `on_active: fail` no other deployment is waited for, so `active_timeout` would do nothing".to_owned(),
+            "remove `active_timeout` from the target in deploy.yml, or let `on_active` be `wait` or `supersede`",
+        ));
+    }
     if let ([active, ..], OnActive::Fail) = (observed.code_deploy.active.as_slice(), target.on_active) {
         found.push(active_deployment(active, &format!("`{}`", names.group)));
     }

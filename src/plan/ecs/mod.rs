@@ -30,7 +30,7 @@ pub use files::{Files, Found};
 pub use iam::iam_policy;
 pub use needs::{Need, Needs, needs};
 pub use one_off::OneOff;
-pub use release::{Mark, Release, key_tag, releases, was_asked_by};
+pub use release::{Mark, Release, releases, was_asked_by};
 pub use rollout::{Closing, CodeDeployRollout, EcsRollout, HeldScaling, Register, Rollout, ShiftPace};
 pub use status::{EcsStatus, blockers, running, status};
 pub use task_definition::same;
@@ -78,6 +78,8 @@ pub struct CodeDeployObserved {
     pub shift: Option<Shift>,
     /// Deployments of the group that are under way.
     pub active: Vec<String>,
+    /// The deployment that made the tasks which have the traffic, where it failed and was not undone.
+    pub failed: Option<String>,
 }
 
 pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserved) -> (Plan, PlanReport) {
@@ -96,13 +98,13 @@ pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserve
         (Some(chosen), Some(running)) => task_definition::same(chosen.document(), &running.definition),
         _ => false,
     };
-    let short = service.running_count < service.desired_count && service.pending_count == 0;
+    let short = (1..service.desired_count).contains(&service.running_count) && service.pending_count == 0;
     let changed = chosen.is_some() && !equal;
     if changed {
         blockers.extend(blockers::all(target, observed, service, chosen.as_ref().map(Chosen::document)));
     } else if equal {
         blockers.extend(blockers::alive(target, service));
-        blockers.extend(blockers::unsettled(service, &observed.code_deploy.active));
+        blockers.extend(blockers::unsettled(service, &observed.code_deploy).or_else(|| blockers::asleep(service)));
     } else if observed.service.is_none() {
         blockers.extend(blockers::service(target, None));
     }
@@ -285,6 +287,7 @@ fn steps(
         before: service.proven(),
         image_before: observed.running.as_ref().and_then(|running| image_in(target, running)),
         mark: Mark { app: input.app.clone(), environment: input.environment.clone(), commit },
+        vouch: observed.running.as_ref().is_some_and(release::was_begun_only),
         hold_scaling: target.auto_scaling == AutoScaling::Hold,
         on_cancel: target.on_cancel,
         poll: target.poll,

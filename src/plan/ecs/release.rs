@@ -12,8 +12,7 @@ use crate::domain::{AppName, EnvName, GitSha, TaskDefinitionArn};
 
 /// Begins the keys of all tags that this program writes. They are of one revision, and never go on to the next.
 pub(super) const PREFIX: &str = "deploy-action:";
-/// Names the run that lets a service run a revision, where nothing else does: the deployments of ECS itself carry no word of
-/// ours.
+/// Names the run that lets a service run a revision: the deployments of ECS itself carry no word of ours.
 const KEY: &str = "deploy-action:key";
 /// Longest value of a tag in characters (ECS API, `Tag`).
 const LONGEST: usize = 256;
@@ -30,6 +29,19 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// The tags of a revision that a run with this key lets a service run: it is not proven yet.
+    #[must_use]
+    pub fn begun(&self, key: &str) -> Vec<(String, String)> {
+        let commit = self.commit.as_ref().map(|commit| (format!("{PREFIX}commit"), commit.to_string()));
+        [key_tag(key)].into_iter().chain(commit).collect()
+    }
+
+    /// The tags of a revision whose deployment ended well after its run had ended: what that run knew is there already.
+    #[must_use]
+    pub fn vouched(&self, now: Timestamp) -> Vec<(String, String)> {
+        Self { commit: None, ..self.clone() }.tags(now, "")
+    }
+
     /// The tags of a revision that was proven now.
     #[must_use]
     pub fn tags(&self, now: Timestamp, by: &str) -> Vec<(String, String)> {
@@ -47,8 +59,7 @@ impl Mark {
 }
 
 /// The tag of the run with this key.
-#[must_use]
-pub fn key_tag(key: &str) -> (String, String) {
+fn key_tag(key: &str) -> (String, String) {
     (KEY.to_owned(), key.chars().filter(|c| is_taken(*c)).take(LONGEST).collect())
 }
 
@@ -58,6 +69,12 @@ pub fn was_asked_by(revision: &TaskDefinition, key_begins: &str) -> bool {
     let (key, begins) = key_tag(key_begins);
     let mut tags = revision.tags.iter().filter(|tag| tag["key"] == key.as_str());
     tags.any(|tag| tag["value"].as_str().is_some_and(|value| value.starts_with(&begins)))
+}
+
+/// Whether a run of this program let a service run the revision, and nobody proved it.
+pub(super) fn was_begun_only(revision: &TaskDefinition) -> bool {
+    let proven = format!("{PREFIX}verified-at");
+    was_asked_by(revision, "") && revision.tags.iter().all(|tag| tag["key"] != proven.as_str())
 }
 
 /// What a value may hold in every service (ECS API, `Tag`); letters of other scripts are left out too.

@@ -81,6 +81,8 @@ pub struct Rollout {
     pub image_before: Option<String>,
     /// What the revision becomes where it ends well.
     pub mark: Mark,
+    /// Whether the revision that had the traffic becomes that too, if it came to a good end: the run that began it saw none.
+    pub vouch: bool,
     /// Whether automatic scaling stands still meanwhile.
     pub hold_scaling: bool,
     /// What is done about it when the run is cancelled.

@@ -395,7 +395,7 @@ fn the_comment_tells_what_came_in_between() {
         (
             "comment_superseded_blue_green",
             World::fargate("badgery", "web").native(Strategy::BlueGreen).bake(5).tick(1),
-            "SCALE_UP",
+            "bake    …",
         ),
     ] {
         let run = Run::of(world);

@@ -1,6 +1,6 @@
 //! A deployment that waits for somebody's word, and gets it.
 
-use kit::aws::{Breaker, Shift, Strategy, World};
+use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
 use super::{Cloud, IMAGE};
 
@@ -33,6 +33,27 @@ fn it_goes_on_or_back_as_it_is_told() {
         let words = if reject { "is stopped and goes back" } else { "goes on" };
         assert!(answer.starts_with("production: deployment `") && answer.contains(words), "{name}: {answer}");
         assert_eq!(cloud.aws.with(|world| world.deployed()) == before, reject, "{name}\n{said}");
+    }
+}
+
+/// The answer is sent twice then, and mostly refused the second time.
+#[test]
+fn an_answer_whose_answer_is_lost_is_given() {
+    let ready = || World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).ready_wait(60).tick(1);
+    let pause = || {
+        let world = World::fargate("badgery", "web").native(Strategy::BlueGreen);
+        world.tick(1).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 60, "ROLLBACK")
+    };
+    for (world, call, reject) in [
+        (ready(), "codedeploy:ContinueDeployment", false),
+        (ready(), "codedeploy:StopDeployment", true),
+        (pause(), "ecs:ContinueServiceDeployment", false),
+        (pause(), "ecs:ContinueServiceDeployment", true),
+    ] {
+        let cloud = Cloud::of(world.fault(Fault::LostReplyOnce(call)));
+        let (code, answer, said) = answered(&cloud, if reject { &["--reject"] } else { &[] });
+        assert_eq!(code, Some(if reject { 30 } else { 0 }), "{call}\n{said}");
+        assert!(answer.starts_with("production: deployment `"), "{call}: {answer}");
     }
 }
 

@@ -35,6 +35,20 @@ fn each_ends_as_it_ended_at_aws() {
         ("alarm_without_rollback", canary().alarm().auto_rollback(false).fault(Fault::AlarmAt(10)), "", 31, &[]),
         ("ready_wait_expires", all_at_once().tick(120).ready_wait(5), "", 30, &[]),
         ("stopped_from_the_console", canary().fault(Fault::ConsoleStop("AllowTraffic")), "", 30, &[]),
+        (
+            "hook_fails_after_the_shift_without_rollback",
+            all_at_once().auto_rollback(false).fault(Fault::HookFails("AfterAllowTraffic")),
+            "",
+            31,
+            &[],
+        ),
+        (
+            "rollback_fails_after_the_shift",
+            all_at_once().fault(Fault::HookFails("AfterAllowTraffic")).fault(Fault::RollbackFails),
+            "",
+            31,
+            &[],
+        ),
         ("rollback_fails", canary().alarm().fault(Fault::AlarmAt(10)).fault(Fault::RollbackFails), "", 31, &[]),
         (
             "rollback_is_named_late",
@@ -109,6 +123,7 @@ fn each_ends_as_it_ended_at_aws() {
             13,
             &[],
         ),
+        ("active_timeout_without_waiting", canary(), "on_active: fail\nactive_timeout: 5m", 13, &[]),
         ("active_refused", canary().active_deployment("AllowTraffic"), "on_active: fail", 13, &[]),
         ("out_of_time", canary().tick(0), "", 32, &["--timeout", EXPIRES]),
     ];
@@ -123,6 +138,55 @@ fn one_deployment_whatever_is_lost() {
         assert_eq!(ended.inputs("CreateDeployment").len(), 1, "{operation}");
         assert_eq!(cloud.aws.with(|world| world.deployments().len()), 1, "{operation}");
         assert_eq!(cloud.aws.with(|world| world.definitions().len()), 2, "{operation}");
+    }
+}
+
+/// To send it again might make a second revision.
+#[test]
+fn a_registration_of_which_nobody_knows_is_not_sent_again() {
+    let register = "ecs:RegisterTaskDefinition";
+    let fails = Fault::FailsAfter(register, "ecs:DescribeTaskDefinition");
+    let cloud = Cloud::of(all_at_once().fault(Fault::LostReplyOnce(register)).fault(fails));
+    let ended = cloud.deploy(&[]).expect(32);
+    assert_eq!(ended.inputs("RegisterTaskDefinition").len(), 1, "{}", ended.shown());
+    assert!(ended.inputs("CreateDeployment").is_empty(), "{}", ended.shown());
+    insta::assert_snapshot!("registration_unknown", ended.shown());
+}
+
+/// Whether it was to be undone or not: the service has it, and what it has failed.
+#[test]
+fn what_failed_with_all_the_traffic_is_no_success_when_it_is_wanted_again() {
+    for rolls_back in [false, true] {
+        let world = all_at_once().auto_rollback(rolls_back).alarm().termination_wait(60);
+        let cloud = Cloud::with(world.fault(Fault::RollbackFails), "wait_until: traffic-shifted");
+        cloud.deploy(&[]).expect(0);
+        cloud.aws.with(|world| {
+            world.faults.push(Fault::AlarmAt(100));
+            world.advance(2 * 3600);
+        });
+        let again = cloud.deploy(&[]).expect(13);
+        assert!(again.output.stdout.contains("deployment_unsettled"), "{}", again.shown());
+        assert!(again.output.stdout.contains("it failed"), "{}", again.shown());
+        assert_eq!(again.writes(), Vec::<String>::new(), "{}", again.shown());
+    }
+}
+
+/// A deployment that failed says nothing about a version that had the traffic before it, and has it still.
+#[test]
+fn what_serves_is_settled_whatever_failed_after_it() {
+    let install = Fault::ImageMissing;
+    for rolls_back in [true, false] {
+        let cloud = Cloud::of(all_at_once().auto_rollback(rolls_back));
+        cloud.deploy(&[]).expect(0);
+        cloud.aws.with(|world| world.faults.push(install.clone()));
+        cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(30);
+        let again = cloud.deploy(&[]).expect(0);
+        assert_eq!(again.writes(), Vec::<String>::new(), "{}", again.shown());
+        // The newest that succeeded is one that went back by now, and not the one that made what serves.
+        cloud.aws.with(|world| world.faults.push(Fault::ServiceRoleDenied));
+        cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(30);
+        let again = cloud.deploy(&[]).expect(0);
+        assert_eq!(again.writes(), Vec::<String>::new(), "{}", again.shown());
     }
 }
 

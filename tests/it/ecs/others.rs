@@ -124,6 +124,7 @@ const OPERATIONS: &[&str] = &[
     "codedeploy:ContinueDeployment",
     "codedeploy:CreateDeployment",
     "codedeploy:GetDeployment",
+    "codedeploy:GetApplicationRevision",
     "codedeploy:GetDeploymentConfig",
     "codedeploy:GetDeploymentGroup",
     "codedeploy:GetDeploymentTarget",

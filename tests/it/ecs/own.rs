@@ -147,6 +147,23 @@ fn one_that_somebody_aborts_is_told_as_not_undone() {
     }
 }
 
+/// Nor is a failure told as undone, or as not.
+#[test]
+fn a_failure_whose_end_cannot_be_looked_at_is_told_as_that() {
+    let shift = Shift::Canary { percent: 10, minutes: 5 };
+    let code_deploy = World::fargate("badgery", "web").code_deploy(shift).auto_rollback(true);
+    let canary = native(Strategy::Canary).step(10, 5).bake(5);
+    for (name, world) in [("unseen_failure_CodeDeploy", code_deploy), ("unseen_failure_ECS", canary)] {
+        let cloud = Cloud::of(world.alarm().tick(1));
+        let arguments = ["deploy", "production", "--image", IMAGE];
+        let (code, said) = cloud.when_it_says(&arguments, " 10 % of the traffic |", |_| {
+            cloud.aws.with(|world| world.faults.extend([Fault::AlarmAt(10), Fault::Denied("ecs:DescribeServices")]));
+        });
+        assert_eq!(code, Some(32), "{name}\n{said}");
+        insta::assert_snapshot!(name, outline(code, &said));
+    }
+}
+
 /// Whoever says so: a success that nobody saw is none.
 #[test]
 fn an_end_that_cannot_be_looked_at_is_not_a_success() {

@@ -141,8 +141,11 @@ fn a_commit_is_pushed_and_deployed_with_credentials_of_aws_alone() {
 /// The template's own inputs, with the role's keys and no others: build, push to ECR, deploy, and what GitHub shows of it.
 #[test]
 fn the_template_deploys_with_the_role_alone() {
-    let world = World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).repository(NAME, true);
+    let world = World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).repository(NAME, true).scaled(1, 10);
     let shop = Shop::open(world, "");
+    let file = shop.repository.dir().join("deploy.yml");
+    let holds = fs::read_to_string(&file).expect("reads").replace("cluster:", "auto_scaling: hold, cluster:");
+    shop.repository.write("deploy.yml", &holds).expect("writes");
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows-templates/ecs-deploy.yml");
     let template: Value = serde_saphyr::from_str(&fs::read_to_string(template).expect("reads")).expect("YAML");
     let steps = template["jobs"]["deploy"]["steps"].as_array().expect("steps");
@@ -224,6 +227,17 @@ fn a_repository_is_made_where_the_file_says_so() {
     let (told, said) = shop.push(&sha, &[]);
     assert_eq!((told.code, told.output("changed")), (0, "false"), "{}", told.log());
     assert!(said.iter().all(|it| !it.is_write), "{said:?}");
+}
+
+/// What was made gets its rule, whether or not that was answered.
+#[test]
+fn a_repository_that_is_made_without_an_answer_gets_its_rule() {
+    let shop =
+        Shop::open(service().fault(Fault::LostReplyOnce("ecr:CreateRepository")), ", create: true, keep_images: 50");
+    let (told, said) = shop.push(&shop.commit(), &[]);
+    assert_eq!((told.code, told.output("outcome")), (0, "deployed"), "{}", told.log());
+    let times = |operation: &str| said.iter().filter(|it| it.operation == operation).count();
+    assert_eq!((times("CreateRepository"), times("PutLifecyclePolicy")), (1, 1), "{}", told.log());
 }
 
 #[test]

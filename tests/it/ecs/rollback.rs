@@ -93,6 +93,52 @@ fn one_that_fails_ends_as_any_deployment_that_fails() {
     }
 }
 
+/// Its run ended with the shift: whether it was good the next deployment sees.
+#[test]
+fn a_release_that_nobody_saw_end_is_gone_back_to_where_it_ended_well() {
+    let bakes = || {
+        let shift =
+            World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).auto_rollback(true).termination_wait(60);
+        [shift, World::fargate("badgery", "web").native(Strategy::BlueGreen).bake(60)]
+    };
+    for world in bakes() {
+        let cloud = Cloud::with(world, "wait_until: traffic-shifted");
+        cloud.run(&["deploy", "production", "--image", IMAGE]).expect(0);
+        let status = cloud.run(&["status", "production"]).expect(0).output.stdout;
+        assert!(status.contains("unproven"), "{status}");
+        let history = cloud.run(&["history", "production"]).expect(0).output.stdout;
+        assert!(history.contains("none of the newest revisions was proven"), "{history}");
+        cloud.aws.with(|world| world.advance(2 * 3600));
+        cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(0);
+        cloud.aws.with(|world| world.advance(2 * 3600));
+        let ended = cloud.run(&["rollback", "production"]).expect(0);
+        assert_eq!(serves(&cloud), "web:2", "{}", ended.shown());
+    }
+    // Also where the next one waits for its end.
+    for on_active in ["wait", "supersede"] {
+        let world = World::fargate("badgery", "web").code_deploy(Shift::AllAtOnce).termination_wait(60);
+        let cloud = Cloud::with(world, &format!("wait_until: traffic-shifted\non_active: {on_active}"));
+        cloud.run(&["deploy", "production", "--image", IMAGE]).expect(0);
+        cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(0);
+        let ended = cloud.run(&["rollback", "production"]).expect(0);
+        assert_eq!(serves(&cloud), "web:2", "{on_active}: {}", ended.shown());
+    }
+    for world in bakes() {
+        let cloud = Cloud::with(world.alarm(), "wait_until: traffic-shifted");
+        cloud.run(&["deploy", "production", "--image", IMAGE]).expect(0);
+        cloud.aws.with(|world| {
+            world.faults.push(Fault::AlarmAt(100));
+            world.advance(2 * 3600);
+        });
+        assert_eq!(serves(&cloud), "web:1", "it went back");
+        cloud.aws.with(|world| world.faults.clear());
+        cloud.run(&["deploy", "production", "--image", OTHER_IMAGE]).expect(0);
+        cloud.aws.with(|world| world.advance(2 * 3600));
+        let ended = cloud.run(&["rollback", "production"]).expect(13);
+        assert!(ended.output.stdout.contains("no_earlier_release"), "{}", ended.shown());
+    }
+}
+
 #[test]
 fn many_failures_do_not_hide_what_was_proven() {
     let cloud = Cloud::of(World::fargate("badgery", "web").rolling(Breaker::Rollback));

@@ -54,6 +54,8 @@ pub enum Fault {
     ServerErrorOnce(&'static str),
     /// The next call of this operation has its effect, but the connection closes without an answer.
     LostReplyOnce(&'static str),
+    /// From the next call of the first operation on, every call of the second is answered with a server error.
+    FailsAfter(&'static str, &'static str),
     /// The next call of this operation has its effect at once, and is answered so many milliseconds later.
     SlowOnce(&'static str, u64),
     /// The caller may not use this operation. `iam:PassRole` refuses a registration that names a role.

@@ -20,6 +20,8 @@ pub(crate) struct Gate {
     expired: BTreeSet<String>,
     /// The last answers of reads that may be stale.
     last: BTreeMap<String, Result<Value, AwsFault>>,
+    /// The operations that fail from now on.
+    failing: BTreeSet<&'static str>,
     /// How long the caller that is answered now is kept waiting.
     pub(crate) late: Option<Duration>,
 }
@@ -42,7 +44,8 @@ pub(crate) fn enter(world: &mut World, request: &Request) -> Result<(), AwsFault
     }
     denied(world, request)?;
     let action = request.action();
-    if take(world, |fault| matches!(fault, Fault::ServerErrorOnce(wanted) if *wanted == action)) {
+    let fails = world.gate.failing.contains(action.as_str());
+    if fails || take(world, |fault| matches!(fault, Fault::ServerErrorOnce(wanted) if *wanted == action)) {
         let code = match request.service {
             Service::Ecs | Service::Ecr => "ServerException",
             _ => "InternalFailure",
@@ -60,6 +63,11 @@ pub(crate) fn enter(world: &mut World, request: &Request) -> Result<(), AwsFault
 /// Lets an answer out, an older one in its place, or none.
 pub(crate) fn leave(world: &mut World, request: &Request, answer: Result<Value, AwsFault>) -> Result<Value, AwsFault> {
     let action = request.action();
+    let fail_now = world.faults.iter().filter_map(|fault| match fault {
+        Fault::FailsAfter(first, then) if *first == action => Some(*then),
+        _ => None,
+    });
+    world.gate.failing.extend(fail_now);
     if let Some(at) = world.faults.iter().position(|it| matches!(it, Fault::SlowOnce(wanted, _) if *wanted == action))
         && let Fault::SlowOnce(_, wait) = world.faults.remove(at)
     {

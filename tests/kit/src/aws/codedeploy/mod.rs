@@ -49,6 +49,7 @@ pub(crate) fn call(world: &mut World, operation: &str, input: &Value) -> Result<
         "ListDeploymentGroups" => group_view::list(world, input),
         "GetDeploymentConfig" => config::describe(world, input),
         "ListDeploymentConfigs" => Ok(config::list(world)),
+        "GetApplicationRevision" => queries::revision(world, input),
         "CreateDeployment" => create::create(world, input),
         "GetDeployment" => queries::deployment(world, input),
         "BatchGetDeployments" => queries::deployments(world, input),

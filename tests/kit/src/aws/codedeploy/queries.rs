@@ -39,6 +39,30 @@ pub(crate) fn deployment(world: &World, input: &Value) -> Result<Value, AwsFault
     Ok(json!({"deploymentInfo": view::show(world, at)}))
 }
 
+/// An AppSpec that was deployed, by its sum.
+pub(crate) fn revision(world: &World, input: &Value) -> Result<Value, AwsFault> {
+    let application = &group::find_application(world, input)?.name;
+    let asked = text(&input["revision"]["appSpecContent"], "sha256")
+        .ok_or_else(|| AwsFault::new("RevisionRequiredException", "Revision is missing"))?;
+    let has =
+        |one: &&Deployment| one.application == *application && view::sum(&one.revision).is_some_and(|sum| sum == asked);
+    let used: Vec<&Deployment> = world.codedeploy.deployments.iter().filter(has).collect();
+    let (Some(first), Some(last)) = (used.first(), used.last()) else {
+        return Err(AwsFault::new("RevisionDoesNotExistException", "The specified revision does not exist."));
+    };
+    let content = &first.revision["appSpecContent"]["content"];
+    Ok(json!({
+        "applicationName": application,
+        "revision": {"revisionType": "AppSpecContent", "appSpecContent": {"content": content, "sha256": asked}},
+        "revisionInfo": {
+            "deploymentGroups": [first.group],
+            "firstUsedTime": first.created,
+            "lastUsedTime": last.created,
+            "registerTime": first.created,
+        },
+    }))
+}
+
 pub(crate) fn deployments(world: &World, input: &Value) -> Result<Value, AwsFault> {
     let ids = texts(input, "deploymentIds");
     if ids.is_empty() {

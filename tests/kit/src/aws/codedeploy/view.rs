@@ -2,8 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::input::put;
+use crate::aws::input::{put, text};
+use crate::aws::sha256;
 use crate::aws::world::World;
+
+/// A revision as deployments show it: of an AppSpec its sum only (API reference, `GetDeployment`).
+pub(super) fn revision(whole: &Value) -> Value {
+    match sum(whole) {
+        Some(sum) => json!({"revisionType": whole["revisionType"], "appSpecContent": {"sha256": sum}}),
+        None => whole.clone(),
+    }
+}
+
+/// The sum of a revision's AppSpec.
+pub(super) fn sum(revision: &Value) -> Option<String> {
+    text(&revision["appSpecContent"], "content").map(|content| sha256::hex(content.as_bytes()))
+}
 
 /// The deployment's JSON.
 pub(super) fn show(world: &World, at: usize) -> Value {
@@ -15,8 +29,8 @@ pub(super) fn show(world: &World, at: usize) -> Value {
         "deploymentGroupName": one.group,
         "deploymentConfigName": one.config,
         "deploymentId": one.id,
-        "previousRevision": one.previous,
-        "revision": one.revision,
+        "previousRevision": revision(&one.previous),
+        "revision": revision(&one.revision),
         "status": one.status,
         "createTime": one.created,
         "creator": one.creator,
