@@ -36,6 +36,12 @@ pub fn is_failure(status: &str) -> bool {
     matches!(status, "Failed" | "Stopped")
 }
 
+/// Whether a deployment with this status ended.
+#[must_use]
+pub fn is_over(status: &str) -> bool {
+    status == "Succeeded" || is_failure(status)
+}
+
 /// How traffic shifts, as `GetDeploymentConfig` gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,7 +111,7 @@ impl Deployment {
     /// Whether it goes on.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.status != "Succeeded" && !is_failure(&self.status)
+        !is_over(&self.status)
     }
 }
 

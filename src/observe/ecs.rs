@@ -1,7 +1,7 @@
 //! A service of Amazon ECS: itself, the revision that serves, and for a service of CodeDeploy its group.
 
 use crate::agent_api::Blocker;
-use crate::aws_api::codedeploy::{Group, Shift, is_failure};
+use crate::aws_api::codedeploy::{Group, Shift, is_failure, is_over};
 use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::config::EcsTarget;
@@ -98,8 +98,9 @@ async fn code_deploy(aws: &Aws, target: &EcsTarget, service: &Service) -> Result
         answer => answer?,
     };
     // A group does one deployment at a time, with a second set of tasks from its begin on.
-    let over = |(_, status): &(String, String)| status == "Succeeded" || is_failure(status);
-    let active = match service.task_sets.len() <= 1 && group.last_attempted.as_ref().is_some_and(over) {
+    let active = match service.task_sets.len() <= 1
+        && group.last_attempted.as_ref().is_some_and(|(_, status)| is_over(status))
+    {
         true => Vec::new(),
         false => aws.active_deployments(&names.application, &names.group).await?,
     };

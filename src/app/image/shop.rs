@@ -126,7 +126,7 @@ impl<'a> Shop<'a> {
         let make = async || self.aws.create_repository(account, &self.name, new.immutable_tags, new.scan_on_push).await;
         let made = match make().await {
             // It was missing a moment ago: what is there now is what was asked for.
-            Err(error) if matches!(error.trouble, Trouble::Lost | Trouble::Failing) => {
+            Err(error) if error.may_have_worked() => {
                 match self.aws.repository(account, &self.name).await {
                     Ok(Some(_)) => Ok(true),
                     // Unless that look was stale.

@@ -113,6 +113,12 @@ impl AwsError {
         matches!(self.trouble, Trouble::Throttled | Trouble::Failing | Trouble::Unreachable | Trouble::Lost)
     }
 
+    /// Whether the call may have had its effect all the same: what is there has to be looked at before it is sent again.
+    #[must_use]
+    pub fn may_have_worked(&self) -> bool {
+        matches!(self.trouble, Trouble::Lost | Trouble::Failing)
+    }
+
     /// Whether whoever gives credentials gave none: the service was not asked.
     #[must_use]
     pub fn has_no_credentials(&self) -> bool {

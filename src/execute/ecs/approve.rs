@@ -35,7 +35,7 @@ pub async fn answer_at_aws(
 
 /// What was answered already is refused: where the answer to a first sending was lost, the second one finds it done.
 fn second(error: AwsError, taken: bool) -> Result<(), AwsError> {
-    let unsure = matches!(error.trouble, Trouble::Refused | Trouble::Lost | Trouble::Failing);
+    let unsure = error.trouble == Trouble::Refused || error.may_have_worked();
     if unsure && taken { Ok(()) } else { Err(error) }
 }
 

@@ -238,7 +238,7 @@ impl Queue<'_> {
             Err(error) if error.is("DeploymentLimitExceededException") => Ok(None),
             Err(error) if error.trouble == Trouble::Throttled => Ok(None),
             Err(error) if error.trouble == Trouble::Expired => self.endure(&error, cx).await.map(|()| None),
-            Err(error) if error.trouble == Trouble::Lost || error.trouble == Trouble::Failing => {
+            Err(error) if error.may_have_worked() => {
                 cx.events.note(format!("{error}; looking whether the deployment was made"));
                 self.sent = true;
                 self.look_for(new, cx).await

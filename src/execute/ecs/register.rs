@@ -22,14 +22,11 @@ pub(in crate::execute) async fn run(
         async {
             match asked(aws, &mut cx.events, async || aws.register(&step.document).await).await {
                 // A service that fails may have done what it was asked for.
-                Err(lost) if matches!(lost.trouble, Trouble::Lost | Trouble::Failing) => {
+                Err(lost) if lost.may_have_worked() => {
                     match ours(step, aws, &mut cx.events).await.map_err(|error| unsure(step, &error))? {
                         Some(found) => Ok(found),
                         None => asked(aws, &mut cx.events, async || aws.register(&step.document).await).await.map_err(
-                            |error| match error.trouble {
-                                Trouble::Lost | Trouble::Failing => unsure(step, &error),
-                                _ => refused(step, &error),
-                            },
+                            |error| if error.may_have_worked() { unsure(step, &error) } else { refused(step, &error) },
                         ),
                     }
                 }

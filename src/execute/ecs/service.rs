@@ -67,7 +67,7 @@ async fn update(
     let rollout = &step.rollout;
     let call = async || aws.update_service(&rollout.cluster, &rollout.service, arn).await;
     let answer = match asked(aws, &mut cx.events, call).await {
-        Err(error) if matches!(error.trouble, Trouble::Lost | Trouble::Failing) => {
+        Err(error) if error.may_have_worked() => {
             cx.events.note(format!("{error}; looking whether ECS took it"));
             let look = async || aws.service(&rollout.cluster, &rollout.service).await;
             match asked(aws, &mut cx.events, look).await {

@@ -1,8 +1,13 @@
 //! Amazon ECS.
 
+mod service_deployment;
+mod task;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::service_deployment::{Alarms, BreakerState, Hook, Revision, Rollback, ServiceDeployment};
+pub use self::task::{Container, Task};
 use crate::domain::TaskDefinitionArn;
 
 /// A service, as `DescribeServices` gives it.
@@ -190,89 +195,6 @@ pub struct OtherSide {
     pub alternate_target_group_arn: Option<String>,
 }
 
-/// A deployment of ECS that shifts traffic, as `DescribeServiceDeployments` gives it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ServiceDeployment {
-    /// Its whole name.
-    pub service_deployment_arn: String,
-    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL`, `STOP_REQUESTED`, `STOPPED`, `ROLLBACK_REQUESTED`, `ROLLBACK_IN_PROGRESS`,
-    /// `ROLLBACK_SUCCESSFUL` or `ROLLBACK_FAILED`.
-    pub status: String,
-    /// ECS's words for it.
-    pub status_reason: Option<String>,
-    /// `SCALE_UP`, `PRODUCTION_TRAFFIC_SHIFT`, `BAKE_TIME` and others.
-    pub lifecycle_stage: Option<String>,
-    /// The new side.
-    pub target_service_revision: Option<Revision>,
-    /// What is undone, and why.
-    pub rollback: Option<Rollback>,
-    /// The alarms that end it.
-    pub alarms: Option<Alarms>,
-    /// Tasks that failed.
-    pub deployment_circuit_breaker: Option<BreakerState>,
-    /// Hooks, for example ones that wait for somebody.
-    pub lifecycle_hook_details: Vec<Hook>,
-    /// How its traffic goes over.
-    pub deployment_configuration: DeploymentConfiguration,
-}
-
-/// One side of such a deployment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Revision {
-    /// Its whole name.
-    pub arn: String,
-    /// Tasks that there shall be.
-    pub requested_task_count: u64,
-    /// Tasks that run.
-    pub running_task_count: u64,
-    /// Tasks that start.
-    pub pending_task_count: u64,
-    /// Share of the traffic in percent.
-    pub requested_production_traffic_weight: Option<f64>,
-}
-
-/// What is undone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Rollback {
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// Alarms that end a deployment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Alarms {
-    /// Those that fired.
-    pub triggered_alarm_names: Vec<String>,
-}
-
-/// Tasks that failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BreakerState {
-    /// `TRIGGERED`, `MONITORING` and others.
-    pub status: String,
-    /// How many.
-    pub failure_count: u64,
-}
-
-/// A hook of a deployment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Hook {
-    /// Its name, which an answer has to give.
-    pub hook_id: String,
-    /// `AWAITING_ACTION`, `IN_PROGRESS`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
-    pub status: String,
-    /// When it gives up, in seconds since 1970.
-    pub expires_at: Option<f64>,
-    /// What it does then: `ROLLBACK` or `CONTINUE`.
-    pub timeout_action: Option<String>,
-}
-
 /// Something that happened to a service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -283,42 +205,6 @@ pub struct ServiceEvent {
     pub created_at: f64,
     /// ECS's words.
     pub message: String,
-}
-
-/// A task.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Task {
-    /// Its whole name; the last part is its id.
-    pub task_arn: String,
-    /// The revision it was made from.
-    pub task_definition_arn: String,
-    /// `RUNNING`, `STOPPED` and what lies between.
-    pub last_status: String,
-    /// The deployment, task set or caller that started it.
-    pub started_by: Option<String>,
-    /// The kind of its end.
-    pub stop_code: Option<String>,
-    /// Why it was stopped.
-    pub stopped_reason: Option<String>,
-    /// Its containers.
-    pub containers: Vec<Container>,
-}
-
-/// A container of a task.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Container {
-    /// Its name in the task definition.
-    pub name: String,
-    /// `RUNNING`, `STOPPED` and what lies between.
-    pub last_status: String,
-    /// How its process ended; absent where it never started.
-    pub exit_code: Option<i64>,
-    /// Why it ended.
-    pub reason: Option<String>,
-    /// `HEALTHY`, `UNHEALTHY` or `UNKNOWN`.
-    pub health_status: Option<String>,
 }
 
 /// A revision of a task definition, whole: members that this version does not know are in it too.
@@ -359,9 +245,7 @@ impl Service {
         let set = self.primary().map(|set| set.task_definition.as_str());
         set.unwrap_or(&self.task_definition).parse().ok()
     }
-}
 
-impl Service {
     /// The task set that has the traffic, where there are any.
     #[must_use]
     pub fn primary(&self) -> Option<&TaskSet> {
@@ -394,13 +278,5 @@ impl Service {
         let completed = |listed: &&Deployment| listed.rollout_state.as_deref() == Some("COMPLETED");
         let proven = self.unsettled().and_then(|_| self.deployments.iter().find(completed));
         proven.map_or_else(|| self.serving(), |listed| listed.task_definition.parse().ok())
-    }
-}
-
-impl Task {
-    /// The last part of its name.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        self.task_arn.rsplit('/').next().unwrap_or_default()
     }
 }
