@@ -166,8 +166,9 @@ fn while_a_command_runs_nothing_is_changed() {
 
 #[test]
 fn a_step_that_is_killed_on_the_way_back_is_told_as_gone_back() {
-    let scene = Scene::new(slow_proxy(Setting::default(), "3s"));
-    let mut step = scene.start(&AppImage::version("v2").mode("error-500-host"));
+    // The way back lasts as long as the engine waits for a container that does not end: 10 s.
+    let scene = Scene::new(Setting::default());
+    let mut step = scene.start(&AppImage::version("v2").mode("error-500-host,ignore-term"));
     step.says(&scene, "back    …");
     let told = step.dies();
     let post = scene.post(&mut step.job, &told.state);
