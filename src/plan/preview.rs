@@ -74,10 +74,16 @@ pub fn running(status: &ServiceStatus) -> Option<Version> {
 }
 
 /// The service's address for people: that of the proof, which the agent reaches through the real entry point. Where no
-/// rule asks for a path, it is the root; else the path that is proven is the only one known.
+/// rule asks for a path, it is the root; else the path that is proven is the only one known. None where the rules name
+/// hosts, and that of the proof is another: such an address is not the service's.
 #[must_use]
 pub fn address(status: &ServiceStatus) -> Option<HttpUrl> {
     let mut url: HttpUrl = status.proof.as_ref()?.parse().ok()?;
+    let mut rules = status.routes.iter().map(|route| route.rule.to_ascii_lowercase());
+    if rules.clone().any(|rule| rule.contains("host(")) && !rules.any(|rule| rule.contains(&format!("`{}`", url.host)))
+    {
+        return None;
+    }
     url.query = None;
     if !status.routes.iter().any(|route| route.rule.contains("Path")) {
         url.path = "/".to_owned();

@@ -93,6 +93,9 @@ fn the_address_is_that_of_the_proof_without_what_only_a_probe_asks() {
         address(proof, "Host(`shop.example`) && PathPrefix(`/h`)").as_deref(),
         Some("https://shop.example/healthz")
     );
+    assert_eq!(address(proof, "HostRegexp(`.*`)").as_deref(), Some("https://shop.example/"));
+    assert_eq!(address(proof, "Host(`SHOP.example`, `b.example`)").as_deref(), Some("https://shop.example/"));
+    assert_eq!(address(proof, "Host(`b.example`)"), None, "a foreign host");
     assert_eq!(address(None, "HostRegexp(`.*`)"), None);
     for hostile in ["https://[bad", "javascript:alert(1)", "data:text/html,x", "//x", "https://a:b@x/", "https://x/](y"]
     {

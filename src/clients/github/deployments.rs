@@ -106,7 +106,7 @@ pub struct DeploymentStatus {
     pub description: String,
     /// The run's page.
     pub log_url: String,
-    /// The environment's address for people, where it is known.
+    /// The environment's address for people, where it is known. Shown only with `https`: trusted workflows may follow it.
     pub environment_url: Option<HttpUrl>,
 }
 
@@ -160,7 +160,7 @@ impl GitHub {
             "log_url": status.log_url,
             "auto_inactive": true,
         });
-        if let Some(url) = &status.environment_url {
+        if let Some(url) = status.environment_url.as_ref().filter(|url| url.secure) {
             body["environment_url"] = json!(url.to_string());
         }
         let what = "reporting the deployment's status";

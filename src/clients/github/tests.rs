@@ -138,6 +138,21 @@ async fn whatever_passes_leaves_one_deployment() {
     }
 }
 
+/// Whatever follows a status may trust it, so that a plain or a made-up address is not in one.
+#[tokio::test]
+async fn an_environment_s_address_is_one_of_https() {
+    let bench = bench();
+    let number = bench.client.create_deployment(&deployment()).await.unwrap();
+    for (address, shown) in [("https://shop.example/", true), ("http://shop.example/", false), ("javascript:x", false)]
+    {
+        let status =
+            DeploymentStatus { environment_url: address.parse().ok(), description: address.to_owned(), ..status() };
+        bench.client.add_status(number, &status).await.unwrap();
+        let told = bench.double.deployments().remove(0).1.pop().unwrap();
+        assert_eq!(told.get("environment_url"), shown.then(|| address.into()).as_ref(), "{address}");
+    }
+}
+
 #[tokio::test]
 async fn a_deployment_is_exact_and_merges_nothing() {
     let bench = bench();
@@ -187,6 +202,8 @@ async fn a_wait_that_github_asks_for_is_bounded() {
         ("1", true),
         ("3", false),
         ("3600", false),
+        // The second of an epoch, as other headers of GitHub have it.
+        ("1792569600", false),
         ("18446744073709551615", false),
         ("18446744073709551616", false),
         ("-1", false),

@@ -45,7 +45,7 @@ fn a_commit_is_deployed_by_hand_planned_and_rolled_back() {
         [false, false, true]
     );
     assert_eq!(asked["required_contexts"], json!([]));
-    assert_eq!(deployments[0].1.last().map(|last| &last["environment_url"]), Some(&json!("http://app.test/")));
+    assert_eq!(deployments[0].1.last().map(|last| &last["environment_url"]), Some(&json!(null)), "not https");
 
     ends(&user.push(&sha, &[("command", "plan")]), 0, "unchanged", "false");
     user.stage.assert_serves("v2");

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use kit::bed::AppImage;
 use kit::github::Fault;
+use serde_json::Value;
 
 use super::{ENDS_WITHIN, Scene, ended};
 use crate::action::agree::agree;
@@ -70,7 +71,7 @@ fn after_the_switch_it_waits_for_the_end_of_a_step_that_died() {
     scene.assert_comment("Deployed to");
     assert_eq!(scene.states(), ["in_progress", "success"], "{}", post.stdout);
     let told = scene.user.github.deployments().remove(0).1;
-    assert_eq!(told.last().map(|last| &last["environment_url"]), Some(&"http://app.test/".into()));
+    assert_eq!(told.last().map(|last| &last["environment_url"]), Some(&Value::Null), "it is not https");
     assert!(scene.comment().contains("[Open](http://app.test/)"), "{}", scene.comment());
     scene.stage().assert_serves("v2");
 }
