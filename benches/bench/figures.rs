@@ -63,6 +63,7 @@ impl Figures {
         document.insert("each".to_owned(), each.collect());
         let machine = Machine::find().map(|machine| machine.described()).unwrap_or_default();
         document.insert("machine".to_owned(), machine.into());
+        document.insert("commit".to_owned(), Machine::commit().into());
         let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
         document.insert("when".to_owned(), today.into());
         format!("{:#}\n", Value::Object(document))

@@ -24,7 +24,12 @@ const BUILD: &str = "canary-build \"7d20\" %0A\\e8";
 const UNUSED: &str = "canary-unused-1f6e55a2";
 const WRONG: &str = "canary-wrong-40cc7d1b";
 const CONFIG: &str = "canary-config-b3a9902e";
-const RUNNER: &str = "canary-runner-66f0d7c4";
+/// What a runner and a job leave in the environment of a step, whether it is asked for or not.
+const RUNNERS: [(&str, &str); 3] = [
+    ("ACTIONS_RUNTIME_TOKEN", "canary-runner-66f0d7c4"),
+    ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary-identity-0b7e41d9"),
+    ("AWS_SECRET_ACCESS_KEY", "canary-aws-c58d2f13"),
+];
 /// A value in the environment of the application, in its compose file.
 const APP: &str = "canary-environment-83d1c6f4";
 /// A docker config, in the bed's folder.
@@ -68,8 +73,10 @@ impl Planted {
             ("a secret that no step asks for", UNUSED),
             ("a wrong password", WRONG),
             ("a docker config's password", CONFIG),
-            ("a runner's token", RUNNER),
             ("the environment", APP),
+            RUNNERS[0],
+            RUNNERS[1],
+            RUNNERS[2],
         ]);
         let escaped = json!(BUILD).to_string();
         let escaped = escaped.trim_matches('"').as_bytes();
@@ -103,8 +110,8 @@ impl Planted {
         job.set("DEPLOY_LOG", "trace");
         job.set("GITHUB_ACTOR", NAME);
         job.set("GITHUB_REF_NAME", NAME);
-        for name in ["ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_SECRET_ACCESS_KEY"] {
-            job.set(name, RUNNER);
+        for (name, value) in RUNNERS {
+            job.set(name, value);
         }
         job
     }

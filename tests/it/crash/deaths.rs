@@ -62,6 +62,7 @@ impl Deaths {
         let known = std::fs::read_to_string(&file).unwrap_or_default();
         let mut document: Value = serde_json::from_str(&known).unwrap_or_else(|_| json!({}));
         document["machine"] = Machine::find().map(|machine| machine.described()).unwrap_or_default().into();
+        document["commit"] = Machine::commit().into();
         document["when"] = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string().into();
         for kind in Kind::ALL {
             let own: Vec<_> = self.0.iter().filter(|(case, _)| case.kind == kind).collect();

@@ -269,7 +269,7 @@ impl Ground {
         if deployed {
             self.releases.push(wish.new.clone());
         }
-        if !load.wait_until_only(serving, STAYS, STAYS + Duration::from_secs(5)) {
+        if !load.wait_until_only(serving, STAYS, STAYS + Duration::from_secs(1)) {
             return Err(format!("{serving} did not go on serving alone for {STAYS:?}"));
         }
         let status = self.status()?;
@@ -298,9 +298,24 @@ impl Ground {
         if self.stage.ids("web") != unchanged {
             return Err("a plain `docker compose up -d` recreates containers".to_owned());
         }
+        self.goes_back()?;
         let outcome = outcome.map_or("not accepted", |entry| entry.outcome.as_str());
         let report = all_answered(load)?;
         Ok(Told { outcome, converged_ms, requests: report.sent, failed_requests: report.failed })
+    }
+
+    /// To the version before, without a registry: whoever died, what that takes is still there.
+    fn goes_back(&mut self) -> Result<(), String> {
+        let Some(version) = self.previous().cloned() else { return Ok(()) };
+        self.configure(Kind::Rollback)?;
+        self.stage.bed.registry.signal("STOP").map_err(told)?;
+        let run = self.stage.rollback();
+        self.stage.bed.registry.signal("CONT").map_err(told)?;
+        if run.code != 0 {
+            return Err(format!("no rollback afterwards: {}", run.shown()));
+        }
+        self.releases.push(version);
+        wait_for("the version from before alone", CONVERGES, || self.alone()).map_err(told)
     }
 
     fn alone(&self) -> bool {

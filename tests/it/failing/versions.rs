@@ -1,11 +1,16 @@
 //! What can be wrong with a version.
 
 use std::fs;
+use std::time::Duration;
 
 use kit::bed::{AppImage, ComposeFile};
+use kit::load::{Load, LoadConfig};
 
 use super::Scene;
-use crate::stage::{HOST, Setting, Stage, web};
+use crate::stage::{HOST, PATIENCE, Setting, Stage, web};
+
+/// Requests per second while they fail.
+const RATE: u32 = 50;
 
 /// Where an ELF header names the machine that its code is for, and the number of AArch64.
 const MACHINE: usize = 18;
@@ -78,8 +83,17 @@ fn a_version_that_cannot_work_is_not_deployed() {
         ("the registry does not have it", unknown, "pull_failed"),
     ];
     for (case, image, reason) in cases {
+        let target = scene.stage.bed.proxy.web_for_load().expect("an address");
+        let load = Load::start(LoadConfig { workers: 32, ..LoadConfig::new(target, HOST, RATE) });
+        assert!(load.wait_until_ok(u64::from(RATE), PATIENCE), "{case}: the load begins");
         let run = scene.stage.deploy(&image);
         scene.failed(case, &run, 30, reason);
+        assert!(load.wait_until_only("v1", Duration::from_secs(1), PATIENCE), "{case}");
+        let report = load.stop();
+        report.check_books().expect("every request is accounted for");
+        // Only one that was proven before it died was asked by users, and did not answer the last of them.
+        assert!(report.failed == 0 || reason == "verify_failed", "{case}: {:?} {:?}", report.failures, report.samples);
+        assert!(report.count_version("v9") == 0 || reason == "verify_failed", "{case}: {:?}", report.by_version);
     }
     insta::assert_snapshot!(heard(&scene.told));
 }

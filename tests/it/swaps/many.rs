@@ -1,5 +1,9 @@
 //! Many swaps one after the other, and many requests at once.
 
+use std::time::Duration;
+
+use kit::load::Share;
+
 use super::{RATE, UnderLoad, seen_out, telling};
 use crate::stage::{Setting, Stage};
 
@@ -17,7 +21,11 @@ fn five_swaps_at_a_thousand_requests_a_second() {
 fn swaps(count: usize, verify_for: &str, rate: u32) {
     let stage = Stage::set(telling(Setting::service(|service| service.verify_for = verify_for.to_owned())));
     let versions = [("v2", stage.version("v2")), ("v3", stage.version("v3"))];
-    let load = UnderLoad::with(&stage, |config| config.rate = rate);
+    let load = UnderLoad::with(&stage, |config| {
+        config.rate = rate;
+        // One begins each second and lasts for one, so that each swap finds one under way.
+        config.shares = vec![Share::stream(u64::from(rate), 1_000_000, Duration::from_secs(1))];
+    });
     let mut last = "v1";
     for (version, image) in versions.iter().cycle().take(count) {
         stage.deploy(image).expect(0);
@@ -25,6 +33,7 @@ fn swaps(count: usize, verify_for: &str, rate: u32) {
     }
     let report = load.finish_without_a_failure();
     assert!(report.count_version("v2") > 0 && report.count_version("v3") > 0, "{:?}", report.by_version);
+    assert!(report.paths[1].ok >= count as u64, "streams: {:?}", report.paths);
     stage.assert_serves(last);
     seen_out(&stage, 1);
     assert_eq!(stage.state()["release"]["number"], count + 1);

@@ -91,6 +91,13 @@ impl Machine {
         format!("{cores} cores, {gib} GiB, Linux {}, Docker Engine {}", kernel.trim(), engine.trim())
     }
 
+    /// The commit that is measured, by `git describe`: `-dirty` is added where files differ from it. Empty outside of a clone.
+    pub fn commit() -> String {
+        let git = Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).output();
+        let said = git.ok().filter(|output| output.status.success());
+        said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    }
+
     /// Makes `dir` a folder for `DOCKER_CONFIG` whose compose is this shell script; `compose "$@"` in it is the real one.
     ///
     /// # Errors
