@@ -2,21 +2,8 @@
 
 use std::path::PathBuf;
 
-/// What `--help` prints.
-pub(super) const USAGE: &str = "\
-usage: script/demo [--act] [--keep] [--json FILE] [--rate N]
-       script/demo --stop
-
-Deploys, refuses and rolls back a small application on this machine, under load, and counts what failed.
-Each version is a commit that the action builds, pushes and deploys. At the end you see the comment that
-the pull request got. GitHub is a double on this machine; nothing leaves it.
-
-  --act        the runner is act: it runs workflows-templates/deploy-on-push.yml. Without it, the step
-               is started as a process, with what a runner gives it
-  --keep       leave everything running at the end, and print where it is
-  --json FILE  write requests, time per phase, releases and the comment to FILE
-  --rate N     requests per second, default 250
-  --stop       remove what --keep left running";
+/// What `script/demo --help` prints, and whoever asks for what is not there.
+pub(super) const USAGE: &str = include_str!("usage.txt");
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
