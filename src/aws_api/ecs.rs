@@ -265,6 +265,8 @@ pub struct BreakerState {
 pub struct Hook {
     /// Its name, which an answer has to give.
     pub hook_id: String,
+    /// `PAUSE` where somebody answers it, `AWS_LAMBDA` where a function does.
+    pub target_type: String,
     /// `AWAITING_ACTION`, `IN_PROGRESS`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
     pub status: String,
     /// When it gives up, in seconds since 1970.
@@ -394,6 +396,15 @@ impl Service {
         let completed = |listed: &&Deployment| listed.rollout_state.as_deref() == Some("COMPLETED");
         let proven = self.unsettled().and_then(|_| self.deployments.iter().find(completed));
         proven.map_or_else(|| self.serving(), |listed| listed.task_definition.parse().ok())
+    }
+}
+
+impl Hook {
+    /// Whether the deployment ends with it: one that nobody answered may let it go on.
+    #[must_use]
+    pub fn ends_it(&self) -> bool {
+        let goes_on = self.timeout_action.as_deref() == Some("CONTINUE");
+        self.status == "FAILED" || self.status == "TIMED_OUT" && !goes_on
     }
 }
 

@@ -86,10 +86,27 @@ fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
         ("native_rollback_fails", canary().alarm().fault(Fault::AlarmAt(10)).fault(Fault::RollbackFails), "", 31, &[]),
         ("native_tasks_crash", canary().fault(Fault::Crash(1)), "", 30, &[]),
         ("native_hook_fails", canary().fault(Fault::HookFails("POST_TEST_TRAFFIC_SHIFT")), "", 30, &[]),
+        (
+            "native_hook_never_answers",
+            canary().tick(300).fault(Fault::HookSilent("POST_TEST_TRAFFIC_SHIFT")),
+            "",
+            30,
+            &[],
+        ),
         ("native_pause_goes_on", canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), "", 0, &[]),
         (
             "native_pause_goes_back",
             canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "ROLLBACK"),
+            "",
+            30,
+            &[],
+        ),
+        (
+            "native_pause_goes_on_and_is_stopped",
+            canary()
+                .tick(120)
+                .pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE")
+                .fault(Fault::ConsoleStop("BAKE_TIME")),
             "",
             30,
             &[],
