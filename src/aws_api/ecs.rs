@@ -355,6 +355,13 @@ impl Service {
         Some(&moves.id)
     }
 
+    /// The deployment that shifts traffic and may be going back: the service shows the same once it has.
+    #[must_use]
+    pub fn may_go_back(&self) -> Option<&str> {
+        let two = self.strategy() != "ROLLING" && self.deployments.len() > 1 && self.under_way().is_none();
+        self.current_service_deployment.as_deref().filter(|_| two)
+    }
+
     /// The revision that has the traffic: that of the primary task set or deployment, else what new tasks are made from.
     #[must_use]
     pub fn serving(&self) -> Option<TaskDefinitionArn> {
@@ -405,6 +412,14 @@ impl Hook {
     pub fn ends_it(&self) -> bool {
         let goes_on = self.timeout_action.as_deref() == Some("CONTINUE");
         self.status == "FAILED" || self.status == "TIMED_OUT" && !goes_on
+    }
+}
+
+impl ServiceDeployment {
+    /// Whether it is on its way back.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        matches!(self.status.as_str(), "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS")
     }
 }
 

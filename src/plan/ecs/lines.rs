@@ -161,7 +161,7 @@ pub(super) fn notes(target: &EcsTarget, observed: &EcsObserved, service: &Servic
     }
     if service.controller() == "ECS"
         && target.on_active != OnActive::Fail
-        && let Some(active) = service.under_way()
+        && let Some(active) = observed.under_way()
     {
         notes.push(format!("the deployment `{active}` is under way: this one takes its place"));
     }

@@ -3,6 +3,7 @@
 //! `poll_interval` and `retry_backoff` are a millisecond here, so hours at AWS are over in a moment.
 
 mod action;
+mod active;
 mod approve;
 mod before_deploy;
 mod cancelled;
