@@ -12,6 +12,7 @@ mod code_deploy;
 mod containers;
 mod credentials;
 mod emulator;
+mod endpoints;
 mod killed;
 mod meanwhile;
 mod moto;
