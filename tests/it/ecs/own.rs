@@ -74,6 +74,21 @@ fn each_rolling_deployment_ends_as_it_ended_at_aws() {
     each(scenarios);
 }
 
+/// One that arrived is not sent again, one that did not is sent once more.
+#[test]
+fn the_service_is_told_as_often_as_it_takes() {
+    const TELL: &str = "ecs:UpdateService";
+    for (fault, times) in [(Fault::LostReplyOnce(TELL), 1), (Fault::ServerErrorOnce(TELL), 2)] {
+        for world in [rolling(Breaker::Rollback), native(Strategy::BlueGreen)] {
+            let cloud = Cloud::of(world.fault(fault.clone()));
+            let ended = cloud.deploy(&[]).expect(0);
+            assert_eq!(ended.inputs("UpdateService").len(), times, "{fault:?}: {}", ended.shown());
+            assert!(ended.output.stdout.contains("looking whether ECS took it"), "{fault:?}: {}", ended.shown());
+            assert_eq!(cloud.aws.with(|world| world.definitions().len()), 2, "{fault:?}: {}", ended.shown());
+        }
+    }
+}
+
 #[test]
 fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
     let canary = || native(Strategy::Canary).step(10, 5).bake(5);
