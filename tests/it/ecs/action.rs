@@ -120,7 +120,12 @@ impl Run {
     /// Runs the step, and acts once it says a word. Gives its exit code and what it said.
     #[track_caller]
     fn during(&self, word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
-        let (mut command, _files) = self.job().prepare(Path::new(PROGRAM), &[("image", IMAGE)]).expect("prepared");
+        self.during_with(&mut self.job(), word, act)
+    }
+
+    #[track_caller]
+    pub(super) fn during_with(&self, job: &mut Job, word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
+        let (mut command, _files) = job.prepare(Path::new(PROGRAM), &[("image", IMAGE)]).expect("prepared");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
         let (mut said, mut act) = (String::new(), Some(act));
         for line in BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok) {
@@ -139,7 +144,7 @@ impl Run {
     }
 
     /// Our comment, without times.
-    fn comment(&self) -> String {
+    pub(super) fn comment(&self) -> String {
         let comments = self.github.comments(7);
         let [(author, text)] = comments.as_slice() else { panic!("one comment: {comments:?}") };
         assert_eq!(author, VIEWER);
