@@ -129,7 +129,7 @@ pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserve
         gate: None,
         actions: Vec::new(),
         downtime: super::Downtime { expected: false, why: "nothing is done".to_owned() },
-        notes: lines::notes(target, observed, service, equal && short),
+        notes: lines::notes(target, observed, service, changed, equal && short),
         blockers,
     };
     let document = chosen.as_ref().map(Chosen::document).unwrap_or(&Value::Null);
