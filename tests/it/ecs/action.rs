@@ -14,7 +14,7 @@ use kit::runner::{Job, Told};
 use serde_json::Value;
 
 use super::before_deploy::BEFORE;
-use super::cloud::outline;
+use super::cloud::{outline, stage};
 use super::{Cloud, IMAGE, OTHER_IMAGE, interrupt};
 use crate::action::user::{PROGRAM, TOKEN, push};
 
@@ -294,15 +294,33 @@ fn a_killed_run_of_ecs_itself_is_closed_by_its_post_step() {
     each_closed_by_its_post_step([
         ("native_accepted", "accepted as deployment", native().tick(0), false),
         ("native_scale_up", "new tasks run | SCALE_UP", native(), false),
-        ("native_test", "new tasks run | TEST_TRAFFIC_SHIFT", native(), false),
         ("native_approval", "approval …", native().pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), false),
         ("native_shift", " 10 % of the traffic |", native(), true),
         ("native_bake", "bake    …", native(), true),
-        ("native_retire", "retire  …", native(), true),
         ("rolling_accepted", "accepted as deployment", rolling().tick(0), false),
         ("rolling_begun", "0 of 2 new tasks run", rolling(), false),
         ("rolling_run", "2 of 2 new tasks run", rolling(), true),
     ]);
+}
+
+/// Stages that are over after a look or two: AWS stands still in them until the run is dead.
+#[test]
+fn a_run_that_is_killed_in_a_short_stage_of_ecs_is_closed_by_its_post_step() {
+    for (name, at, word, serves_new) in [
+        ("native_test", "TEST_TRAFFIC_SHIFT", "new tasks run | TEST_TRAFFIC_SHIFT", false),
+        ("native_retire", "CLEAN_UP", "retire  …", true),
+    ] {
+        let accepted = |cloud: &Cloud| {
+            cloud.aws.with(|world| {
+                while stage(world) != at {
+                    world.advance(1);
+                }
+            });
+        };
+        let world = World::fargate("badgery", "web").native(Strategy::Canary).step(10, 5).bake(5).tick(0);
+        let told = closed(world, &[("accepted as deployment", &accepted), (word, &|_| {})], serves_new);
+        insta::assert_snapshot!(format!("killed_{name}"), told);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Somebody else's deployment is under way, in the states that last but a moment: each with each policy.
 
-use kit::aws::{Breaker, Fault, Request, Service, Shift, Strategy, World};
-use serde_json::json;
+use kit::aws::{Breaker, Fault, Shift, Strategy, World};
 
+use super::cloud::stage;
 use super::{Cloud, IMAGE, OTHER_IMAGE, Scenario, each};
 
 fn canary() -> World {
@@ -33,24 +33,17 @@ fn while_it_undoes_another_one() {
     each(scenarios);
 }
 
-/// Whether ECS sends the test traffic to new tasks now.
-fn is_tested(world: &mut World) -> bool {
-    let Some((arn, _)) = world.service_deployments().pop() else { return false };
-    let input = json!({"serviceDeploymentArns": [arn]});
-    let seen = world.call(&Request::new(Service::Ecs, "DescribeServiceDeployments", input)).expect("it is shown");
-    seen["serviceDeployments"][0]["lifecycleStage"] == "TEST_TRAFFIC_SHIFT"
-}
-
 /// Where ECS itself deploys, it would let the new one take its place; a way back, too.
 #[test]
 fn of_ecs_itself_in_its_test_phase_or_while_it_goes_back() {
     let native = || World::fargate("badgery", "web").native(Strategy::Canary).step(10, 5);
+    let is_tested: fn(&mut World) -> bool = |world| stage(world) == "TEST_TRAFFIC_SHIFT";
     let is_back: fn(&mut World) -> bool = |world| world.deployed().ends_with("web:1");
     let undoes: fn(&mut World) -> bool =
         |world| world.service_deployments().last().is_some_and(|(_, status)| status == "ROLLBACK_IN_PROGRESS");
     let rolling = World::fargate("badgery", "web").rolling(Breaker::Rollback);
     for (name, world, until, code) in [
-        ("native_in_the_test", native(), is_tested as fn(&mut World) -> bool, 0),
+        ("native_in_the_test", native(), is_tested, 0),
         ("native_going_back", native().fault(Fault::Crash(1)), undoes, 30),
         ("rolling_going_back", rolling.fault(Fault::Crash(1)), is_back, 30),
     ] {
