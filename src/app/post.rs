@@ -164,6 +164,10 @@ impl Post<'_> {
                 "the run ended before a deployment was begun; the command before it may have run, and may still run",
             )
             .hint("look at the tasks of the cluster that `deploy-action` started"),
+            Ok(Connected { place: Place::Ecs(_), .. }) => Failure::new(
+                Reason::Cancelled,
+                "the run ended before a deployment was begun; at most a revision was registered, which nothing uses",
+            ),
             _ => Failure::new(Reason::Cancelled, "the run ended before anything was changed"),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::agent_api::Blocker;
 use crate::aws_api::codedeploy::{Group, Shift, is_failure, is_over};
-use crate::aws_api::ecs::{Service, TaskDefinition};
+use crate::aws_api::ecs::{Service, ServiceDeployment, TaskDefinition};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::config::EcsTarget;
 use crate::failure::Failure;
@@ -37,7 +37,17 @@ pub async fn observe(aws: &Aws, target: &EcsTarget, files: Files) -> Result<EcsO
         }
         _ => CodeDeployObserved::default(),
     };
-    Ok(EcsObserved { service, running, files, code_deploy, ..EcsObserved::default() })
+    let goes_back = match service.as_ref().and_then(Service::may_go_back) {
+        Some(arn) => going_back(aws, arn).await.map_err(failed)?,
+        None => None,
+    };
+    Ok(EcsObserved { service, running, files, code_deploy, goes_back, ..EcsObserved::default() })
+}
+
+/// The last part of a deployment's name, where it goes back.
+async fn going_back(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
+    let seen = aws.service_deployment(arn).await?.filter(ServiceDeployment::goes_back);
+    Ok(seen.and_then(|_| arn.rsplit('/').next().map(str::to_owned)))
 }
 
 /// What is not there of all that tasks take from AWS when they start, and a sentence for what could not be looked for.

@@ -239,6 +239,13 @@ impl Service {
         Some(&moves.id)
     }
 
+    /// The deployment that shifts traffic and may be going back: the service shows the same once it has.
+    #[must_use]
+    pub fn may_go_back(&self) -> Option<&str> {
+        let two = self.strategy() != "ROLLING" && self.deployments.len() > 1 && self.under_way().is_none();
+        self.current_service_deployment.as_deref().filter(|_| two)
+    }
+
     /// The revision that has the traffic: that of the primary task set or deployment, else what new tasks are made from.
     #[must_use]
     pub fn serving(&self) -> Option<TaskDefinitionArn> {

@@ -79,10 +79,29 @@ pub struct BreakerState {
 pub struct Hook {
     /// Its name, which an answer has to give.
     pub hook_id: String,
+    /// `PAUSE` where somebody answers it, `AWS_LAMBDA` where a function does.
+    pub target_type: String,
     /// `AWAITING_ACTION`, `IN_PROGRESS`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
     pub status: String,
     /// When it gives up, in seconds since 1970.
     pub expires_at: Option<f64>,
     /// What it does then: `ROLLBACK` or `CONTINUE`.
     pub timeout_action: Option<String>,
+}
+
+impl Hook {
+    /// Whether the deployment ends with it: one that nobody answered may let it go on.
+    #[must_use]
+    pub fn ends_it(&self) -> bool {
+        let goes_on = self.timeout_action.as_deref() == Some("CONTINUE");
+        self.status == "FAILED" || self.status == "TIMED_OUT" && !goes_on
+    }
+}
+
+impl ServiceDeployment {
+    /// Whether it is on its way back.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        matches!(self.status.as_str(), "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS")
+    }
 }

@@ -34,8 +34,14 @@ const OPEN: Duration = Duration::from_secs(10);
 const LONGEST: usize = 500;
 
 /// What ECS says of a service where nothing is wrong.
-const ROUTINE: &[&str] =
-    &["has started ", "has reached a steady state", "registered ", "has begun draining", "has stopped "];
+const ROUTINE: &[&str] = &[
+    "has started ",
+    "has reached a steady state",
+    "registered ",
+    "has begun draining",
+    "has stopped ",
+    "deployment completed",
+];
 
 /// What the service showed before: what happened since then is told.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use super::Ended;
 use super::keys::Keys;
 use super::pace::{Pace, rest};
 use super::watch::{Deployment, Fault, Next, Phases};
-use crate::aws_api::ecs::{DeploymentConfiguration, Service, ServiceDeployment};
+use crate::aws_api::ecs::{DeploymentConfiguration, Hook, Service, ServiceDeployment};
 use crate::clients::aws::{Aws, AwsError};
 use crate::domain::{Reason, TaskDefinitionArn};
 use crate::event::{DeployEvent, Phase};
@@ -169,15 +169,14 @@ fn judge(seen: &ServiceDeployment, wait_until: WaitUntil) -> Next {
     let failed = |rollback: Option<String>| {
         let alarms = seen.alarms.as_ref().map_or(&[][..], |alarms| alarms.triggered_alarm_names.as_slice());
         let breaker = seen.deployment_circuit_breaker.as_ref().is_some_and(|breaker| breaker.status == "TRIGGERED");
-        let hook =
-            seen.lifecycle_hook_details.iter().find(|hook| matches!(hook.status.as_str(), "FAILED" | "TIMED_OUT"));
+        let hook = seen.lifecycle_hook_details.iter().find(|hook| hook.ends_it());
         let said = said.clone().unwrap_or_else(|| format!("ECS gives the status {} and no reason", seen.status));
         let (reason, why) = match (alarms, hook) {
             ([first, ..], _) => (Reason::AlarmFired, format!("the alarm `{first}` ended the deployment: {said}")),
-            ([], Some(hook)) if hook.status == "TIMED_OUT" => {
-                (Reason::NotApproved, format!("nobody answered the hook `{}` in time: {said}", hook.hook_id))
+            ([], Some(hook)) => {
+                let (reason, what) = fault_of(hook);
+                (reason, format!("{what}: {said}"))
             }
-            ([], Some(hook)) => (Reason::HookFailed, format!("the hook `{}` failed: {said}", hook.hook_id)),
             ([], None) if breaker => (Reason::TasksFailed, format!("the new tasks failed: {said}")),
             ([], None) if seen.status == "STOPPED" => {
                 (Reason::StoppedByHand, format!("somebody stopped the deployment: {said}"))
@@ -194,6 +193,17 @@ fn judge(seen: &ServiceDeployment, wait_until: WaitUntil) -> Next {
             Next::Done("; ECS still keeps the old tasks, and may go back to them")
         }
         _ => Next::Goes,
+    }
+}
+
+/// What a hook that did not pass says: a pause is somebody's word, anything else a function's.
+fn fault_of(hook: &Hook) -> (Reason, String) {
+    let name = &hook.hook_id;
+    match (hook.target_type.as_str(), hook.status.as_str()) {
+        ("PAUSE", "TIMED_OUT") => (Reason::NotApproved, format!("nobody answered the hook `{name}` in time")),
+        ("PAUSE", _) => (Reason::StoppedByHand, format!("somebody answered the hook `{name}` with going back")),
+        (_, "TIMED_OUT") => (Reason::HookFailed, format!("the hook `{name}` did not answer in time")),
+        _ => (Reason::HookFailed, format!("the hook `{name}` failed")),
     }
 }
 

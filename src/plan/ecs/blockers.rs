@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{AppSpec, CodeDeployObserved, EcsObserved};
+use super::{AppSpec, EcsObserved};
 use crate::agent_api::Blocker;
 use crate::aws_api::codedeploy::Group;
 use crate::aws_api::ecs::Service;
@@ -62,16 +62,17 @@ fn inactive(target: &EcsTarget, service: &Service) -> Blocker {
 }
 
 /// What is wanted was asked for already, and whether it stays is not settled: that is no success.
-pub(super) fn unsettled(service: &Service, code_deploy: &CodeDeployObserved) -> Option<Blocker> {
+pub(super) fn unsettled(service: &Service, observed: &EcsObserved) -> Option<Blocker> {
     const GOES_ON: &str = "it is still under way";
     const FAILED: &str = "it failed";
     let own = service.unsettled().map(|listed| {
         let state = listed.rollout_state.as_deref().unwrap_or_default();
         (listed.id.as_str(), if state == "FAILED" { FAILED } else { GOES_ON })
     });
-    let active = || code_deploy.active.first().map(|id| (id.as_str(), GOES_ON));
-    let failed = || code_deploy.failed.as_ref().map(|id| (id.as_str(), FAILED));
-    let (id, state) = own.or_else(active).or_else(failed)?;
+    let back = || observed.goes_back.as_deref().map(|id| (id, GOES_ON));
+    let active = || observed.code_deploy.active.first().map(|id| (id.as_str(), GOES_ON));
+    let failed = || observed.code_deploy.failed.as_ref().map(|id| (id.as_str(), FAILED));
+    let (id, state) = own.or_else(back).or_else(active).or_else(failed)?;
     Some(blocker(
         "deployment_unsettled",
         format!(
@@ -100,7 +101,7 @@ fn controller(target: &EcsTarget, observed: &EcsObserved, service: &Service, doc
             format!("the service's deployment strategy `{}` is not known to this version", service.strategy()),
             "update deploy-action",
         )],
-        "ECS" => own(target, service),
+        "ECS" => own(target, observed, service),
         other => vec![blocker(
             "controller_unsupported",
             format!(
@@ -113,7 +114,7 @@ fn controller(target: &EcsTarget, observed: &EcsObserved, service: &Service, doc
 }
 
 /// ECS replaces the tasks: a new deployment takes the place of one that is under way, and some options say nothing to it.
-fn own(target: &EcsTarget, service: &Service) -> Vec<Blocker> {
+fn own(target: &EcsTarget, observed: &EcsObserved, service: &Service) -> Vec<Blocker> {
     let rolling = service.strategy() == "ROLLING";
     let ignored = |key: &'static str| match key {
         "code_deploy" => Some("CodeDeploy has no part in it"),
@@ -139,7 +140,7 @@ fn own(target: &EcsTarget, service: &Service) -> Vec<Blocker> {
             )
         }));
     }
-    if let (Some(active), OnActive::Fail) = (service.under_way(), target.on_active) {
+    if let (Some(active), OnActive::Fail) = (observed.under_way(), target.on_active) {
         found.push(active_deployment(active, &format!("the service `{}`", target.service)));
     }
     found

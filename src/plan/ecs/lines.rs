@@ -118,7 +118,15 @@ pub(super) fn downtime(service: &Service) -> Downtime {
     Downtime { expected: false, why: why.to_owned() }
 }
 
-pub(super) fn notes(target: &EcsTarget, observed: &EcsObserved, service: &Service, short: bool) -> Vec<String> {
+/// `changed`: whether there is something to deploy, and so something to say about what is in its way. `short`: there is not, and
+/// tasks are missing.
+pub(super) fn notes(
+    target: &EcsTarget,
+    observed: &EcsObserved,
+    service: &Service,
+    changed: bool,
+    short: bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
     let balanced =
         !service.load_balancers.is_empty() || service.task_sets.iter().any(|set| !set.load_balancers.is_empty());
@@ -142,7 +150,7 @@ pub(super) fn notes(target: &EcsTarget, observed: &EcsObserved, service: &Servic
                 target.code_deploy.group
             ));
         }
-        for active in &observed.code_deploy.active {
+        for active in observed.code_deploy.active.iter().filter(|_| changed) {
             let what = match target.on_active {
                 OnActive::Wait => "its end is waited for",
                 OnActive::Supersede => {
@@ -160,8 +168,9 @@ pub(super) fn notes(target: &EcsTarget, observed: &EcsObserved, service: &Servic
         }
     }
     if service.controller() == "ECS"
+        && changed
         && target.on_active != OnActive::Fail
-        && let Some(active) = service.under_way()
+        && let Some(active) = observed.under_way()
     {
         notes.push(format!("the deployment `{active}` is under way: this one takes its place"));
     }

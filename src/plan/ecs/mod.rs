@@ -51,8 +51,17 @@ pub struct EcsObserved {
     pub files: Files,
     /// For a service whose deployments CodeDeploy does.
     pub code_deploy: CodeDeployObserved,
+    /// The deployment of ECS itself that goes back.
+    pub goes_back: Option<String>,
     /// Who holds the service's scaling.
     pub scaling: ScalingHold,
+}
+
+impl EcsObserved {
+    /// The deployment of ECS itself that is under way, forward or back.
+    fn under_way(&self) -> Option<&str> {
+        self.service.as_ref().and_then(Service::under_way).or(self.goes_back.as_deref())
+    }
 }
 
 /// Who holds a service's automatic scaling.
@@ -104,7 +113,7 @@ pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserve
         blockers.extend(blockers::all(target, observed, service, chosen.as_ref().map(Chosen::document)));
     } else if equal {
         blockers.extend(blockers::alive(target, service));
-        blockers.extend(blockers::unsettled(service, &observed.code_deploy).or_else(|| blockers::asleep(service)));
+        blockers.extend(blockers::unsettled(service, observed).or_else(|| blockers::asleep(service)));
     } else if observed.service.is_none() {
         blockers.extend(blockers::service(target, None));
     }
@@ -120,7 +129,7 @@ pub(super) fn build(input: &PlanInput, target: &EcsTarget, observed: &EcsObserve
         gate: None,
         actions: Vec::new(),
         downtime: super::Downtime { expected: false, why: "nothing is done".to_owned() },
-        notes: lines::notes(target, observed, service, equal && short),
+        notes: lines::notes(target, observed, service, changed, equal && short),
         blockers,
     };
     let document = chosen.as_ref().map(Chosen::document).unwrap_or(&Value::Null);

@@ -116,7 +116,7 @@ pub(super) fn active(observed: &EcsObserved) -> Vec<String> {
     let under_way = |state: &Option<String>| state.as_deref() == Some("IN_PROGRESS");
     let own = observed.service.iter().flat_map(|service| &service.deployments);
     let own = own.filter(|listed| under_way(&listed.rollout_state)).map(|listed| listed.id.clone());
-    observed.code_deploy.active.iter().cloned().chain(own).collect()
+    observed.code_deploy.active.iter().cloned().chain(own).chain(observed.goes_back.clone()).collect()
 }
 
 /// All of it.

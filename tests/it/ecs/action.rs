@@ -14,12 +14,15 @@ use kit::runner::{Job, Told};
 use serde_json::Value;
 
 use super::before_deploy::BEFORE;
-use super::cloud::outline;
+use super::cloud::{outline, stage};
 use super::{Cloud, IMAGE, OTHER_IMAGE, interrupt};
 use crate::action::user::{PROGRAM, TOKEN, push};
 
 /// The commit, of pull request 7.
 const SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
+
+/// A word that a run says, and what happens then.
+pub(super) type Moment<'a> = (&'a str, &'a dyn Fn(&Cloud));
 
 /// A repository with its runs.
 pub(super) struct Run {
@@ -89,23 +92,40 @@ impl Run {
     }
 
     pub(super) fn killed_with(&self, job: &mut Job, inputs: &[(&str, &str)], word: &str) -> BTreeMap<String, String> {
+        self.killed_after(job, inputs, &[(word, &|_| {})])
+    }
+
+    /// The same after several words, with something that happens at each.
+    fn killed_after(&self, job: &mut Job, inputs: &[(&str, &str)], moments: &[Moment<'_>]) -> BTreeMap<String, String> {
         let (mut command, files) = job.prepare(Path::new(PROGRAM), inputs).expect("prepared");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let said = lines.map_while(Result::ok).any(|line| line.contains(word));
+        let mut lines = lines.map_while(Result::ok);
+        let unsaid = moments.iter().find(|(word, then)| {
+            let said = lines.any(|line| line.contains(word));
+            if said {
+                then(&self.cloud);
+            }
+            !said
+        });
         // AWS stands still while the signal is on its way.
         let tick = self.cloud.aws.with(|world| std::mem::take(&mut world.tick));
         child.kill().expect("kills");
         child.wait().expect("ends");
         self.cloud.aws.with(|world| world.tick = tick);
-        assert!(said, "`{word}` is said");
+        assert!(unsaid.is_none(), "`{}` is said", unsaid.map_or("", |(word, _)| word));
         files.state().expect("a runner takes it")
     }
 
     /// Runs the step, and acts once it says a word. Gives its exit code and what it said.
     #[track_caller]
     fn during(&self, word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
-        let (mut command, _files) = self.job().prepare(Path::new(PROGRAM), &[("image", IMAGE)]).expect("prepared");
+        self.during_with(&mut self.job(), word, act)
+    }
+
+    #[track_caller]
+    pub(super) fn during_with(&self, job: &mut Job, word: &str, act: impl FnOnce(u32)) -> (Option<i32>, String) {
+        let (mut command, _files) = job.prepare(Path::new(PROGRAM), &[("image", IMAGE)]).expect("prepared");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
         let (mut said, mut act) = (String::new(), Some(act));
         for line in BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok) {
@@ -124,7 +144,7 @@ impl Run {
     }
 
     /// Our comment, without times.
-    fn comment(&self) -> String {
+    pub(super) fn comment(&self) -> String {
         let comments = self.github.comments(7);
         let [(author, text)] = comments.as_slice() else { panic!("one comment: {comments:?}") };
         assert_eq!(author, VIEWER);
@@ -218,9 +238,16 @@ fn each_closed_by_its_post_step(cases: impl IntoIterator<Item = (&'static str, &
 
 /// Kills a run once it says a word: its post step leaves nothing under way, and tells GitHub how it ended.
 fn closed_by_its_post_step(name: &str, word: &str, world: World, serves_new: bool) {
+    let told = closed(world, &[(word, &|_| {})], serves_new);
+    insta::assert_snapshot!(format!("killed_{name}"), told);
+}
+
+/// The same after the last one of several words. Gives what the post step says, and what the pull request shows.
+pub(super) fn closed(world: World, moments: &[Moment<'_>], serves_new: bool) -> String {
     let run = Run::of(world);
     let before = run.serving();
-    run.killed(word);
+    run.killed_after(&mut run.job(), &[("image", IMAGE)], moments);
+    let word = moments.last().map_or("", |(word, _)| word);
     // Where it stood still until then, it goes on.
     run.cloud.aws.with(|world| world.tick = world.tick.max(1));
     let post = run.post();
@@ -235,14 +262,10 @@ fn closed_by_its_post_step(name: &str, word: &str, world: World, serves_new: boo
         let history = run.cloud.run(&["history", "production"]).output.stdout;
         assert!(history.contains(&SHA[..12]), "from which commit: {history}");
     }
-    // Whether the call after a registration had left already, or how far a way back was, is another matter in each run.
-    if !name.ends_with("registered") && !name.ends_with("back") {
-        let told = format!("{}--- comment\n{}", outline(Some(post.code), &post.log()), run.comment());
-        // How far a phase came while the signal was on its way differs, too.
-        let is_phase = |line: &&str| line.ends_with(" …") || line.contains("<span>");
-        let told: Vec<&str> = told.lines().filter(|line| !is_phase(line)).collect();
-        insta::assert_snapshot!(format!("killed_{name}"), told.join("\n"));
-    }
+    let told = format!("{}--- comment\n{}", outline(Some(post.code), &post.log()), run.comment());
+    // How far a phase came while the signal was on its way differs.
+    let is_phase = |line: &&str| line.ends_with(" …") || line.contains("<span>");
+    told.lines().filter(|line| !is_phase(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -250,7 +273,6 @@ fn a_killed_run_is_closed_by_its_post_step() {
     let canary = Shift::Canary { percent: 10, minutes: 5 };
     let world = || World::fargate("badgery", "web").code_deploy(canary).auto_rollback(true).tick(5);
     each_closed_by_its_post_step([
-        ("registered", "registered revision", world(), false),
         ("accepted", "accepted as deployment", world().tick(0), false),
         ("install", "new tasks run | Install", world(), false),
         (
@@ -262,7 +284,6 @@ fn a_killed_run_is_closed_by_its_post_step() {
         ("approval", "approval …", World::fargate("badgery", "web").code_deploy(canary).ready_wait(60).tick(5), false),
         ("shift", "new tasks run | AllowTraffic", world(), true),
         ("bake", "bake    …", world(), true),
-        ("back", "back    …", world().alarm().fault(Fault::AlarmAt(10)), false),
     ]);
 }
 
@@ -271,21 +292,35 @@ fn a_killed_run_of_ecs_itself_is_closed_by_its_post_step() {
     let native = || World::fargate("badgery", "web").native(Strategy::Canary).step(10, 5).bake(5).tick(5);
     let rolling = || World::fargate("badgery", "web").rolling(Breaker::Rollback).tick(1);
     each_closed_by_its_post_step([
-        ("native_registered", "registered revision", native(), false),
-        ("rolling_registered", "registered revision", rolling(), false),
         ("native_accepted", "accepted as deployment", native().tick(0), false),
         ("native_scale_up", "new tasks run | SCALE_UP", native(), false),
-        ("native_test", "new tasks run | TEST_TRAFFIC_SHIFT", native(), false),
         ("native_approval", "approval …", native().pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), false),
         ("native_shift", " 10 % of the traffic |", native(), true),
         ("native_bake", "bake    …", native(), true),
-        ("native_retire", "retire  …", native(), true),
-        ("native_back", "back    …", native().fault(Fault::Crash(1)), false),
         ("rolling_accepted", "accepted as deployment", rolling().tick(0), false),
         ("rolling_begun", "0 of 2 new tasks run", rolling(), false),
         ("rolling_run", "2 of 2 new tasks run", rolling(), true),
-        ("rolling_back", "back    …", rolling().fault(Fault::Crash(1)), false),
     ]);
+}
+
+/// Stages that are over after a look or two: AWS stands still in them until the run is dead.
+#[test]
+fn a_run_that_is_killed_in_a_short_stage_of_ecs_is_closed_by_its_post_step() {
+    for (name, at, word, serves_new) in [
+        ("native_test", "TEST_TRAFFIC_SHIFT", "new tasks run | TEST_TRAFFIC_SHIFT", false),
+        ("native_retire", "CLEAN_UP", "retire  …", true),
+    ] {
+        let accepted = |cloud: &Cloud| {
+            cloud.aws.with(|world| {
+                while stage(world) != at {
+                    world.advance(1);
+                }
+            });
+        };
+        let world = World::fargate("badgery", "web").native(Strategy::Canary).step(10, 5).bake(5).tick(0);
+        let told = closed(world, &[("accepted as deployment", &accepted), (word, &|_| {})], serves_new);
+        insta::assert_snapshot!(format!("killed_{name}"), told);
+    }
 }
 
 #[test]

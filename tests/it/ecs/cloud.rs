@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use kit::aws::{Exchange, Simulator, World};
+use kit::aws::{Exchange, Request, Service, Simulator, World};
 use kit::bed::{Output, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::action::commented;
 
@@ -246,6 +246,14 @@ impl Ended {
     pub(crate) fn inputs(&self, operation: &str) -> Vec<Value> {
         self.said.iter().filter(|it| it.operation == operation).map(|it| it.input.clone()).collect()
     }
+}
+
+/// The stage that ECS's own newest deployment is in, by its own word. The clock has to stand still.
+pub(super) fn stage(world: &mut World) -> String {
+    let Some((arn, _)) = world.service_deployments().pop() else { return String::new() };
+    let input = json!({"serviceDeploymentArns": [arn]});
+    let seen = world.call(&Request::new(Service::Ecs, "DescribeServiceDeployments", input)).expect("it is shown");
+    seen["serviceDeployments"][0]["lifecycleStage"].as_str().unwrap_or_default().to_owned()
 }
 
 /// How a run ended and what it said, without the looks, whose number differs from run to run, and without what only the

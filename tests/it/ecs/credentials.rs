@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use kit::aws::{Breaker, Fault, Shift, Strategy, World};
+use kit::aws::{Breaker, EPOCH, Fault, Shift, Strategy, World};
 
+use super::action::Run;
 use super::before_deploy::BEFORE;
 use super::{Cloud, Ended, IMAGE, interrupt, outline};
 use crate::hostile::scripted::{Scripted, whole};
@@ -84,6 +85,36 @@ fn ones_that_a_process_gives_are_searched_for_anew() {
     );
 }
 
+/// The log says so once, and the pull request shows a deployment like any other.
+#[test]
+fn ones_that_are_renewed_in_mid_wait_change_nothing_about_what_a_pull_request_shows() {
+    let fargate = || World::fargate("badgery", "web");
+    for (name, world) in [
+        ("renewed_code_deploy", canary()),
+        ("renewed_native", fargate().native(Strategy::Canary).step(10, 5)),
+        ("renewed_rolling", fargate().rolling(Breaker::Rollback)),
+    ] {
+        let run = Run::of(world.tick(0));
+        let mut job = run.job();
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            job.unset(name);
+        }
+        for (name, value) in process(&run.cloud) {
+            job.set(name, &value);
+        }
+        // By AWS's clock, which stands still until then: between the same two looks in each run.
+        let (code, said) = run.during_with(&mut job, "accepted as deployment", |_| {
+            run.cloud.aws.with(|world| {
+                world.faults.push(Fault::ExpiresAt(world.now - EPOCH + 40));
+                world.tick = 15;
+            });
+        });
+        assert_eq!(code, Some(0), "{name}: {said}");
+        assert_eq!(said.matches("searched for anew").count(), 1, "{name}: {said}");
+        insta::assert_snapshot!(name, format!("{}--- comment\n{}", outline(code, &said), run.comment()));
+    }
+}
+
 /// Whichever call of a step is the first one that they are too old for.
 #[test]
 fn ones_that_run_out_before_any_call_of_a_deployment_are_searched_for_anew() {
@@ -155,18 +186,26 @@ fn from_a_process(cloud: &Cloud) -> Ended {
 
 /// The command that does.
 fn given_by_a_process(cloud: &Cloud) -> Command {
+    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE, "--idempotency-key", "run:1:web"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").envs(process(cloud));
+    command
+}
+
+/// What leads the program to a process that gives keys.
+fn process(cloud: &Cloud) -> [(&'static str, String); 3] {
     // Another key each time it is asked.
     cloud.file(
         "keys.sh",
-        "echo x >>\"$HOME/asked\"\nprintf '{\"Version\":1,\"AccessKeyId\":\"AKIA%s\",\"SecretAccessKey\":\"canary\",\"SessionToken\":\"t\",\"Expiration\":\"2099-01-01T00:00:00Z\"}' \
-         \"$(wc -l <\"$HOME/asked\" | tr -d ' ')\"\n",
+        "cd \"${0%/*}\"\necho x >>asked\nprintf '{\"Version\":1,\"AccessKeyId\":\"AKIA%s\",\"SecretAccessKey\":\"canary\",\"SessionToken\":\"t\",\"Expiration\":\"2099-01-01T00:00:00Z\"}' \
+         \"$(wc -l <asked | tr -d ' ')\"\n",
     );
     let process = format!("/bin/sh {}/keys.sh", cloud.folder().display());
     cloud.file("aws", &format!("[profile deploy]\ncredential_process = {process}\nregion = eu-west-1\n"));
-    let mut command = cloud.command(&["deploy", "production", "--image", IMAGE, "--idempotency-key", "run:1:web"]);
-    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_PROFILE", "deploy");
-    command.env("AWS_CONFIG_FILE", cloud.folder().join("aws")).env("PATH", "/usr/bin:/bin");
-    command
+    [
+        ("AWS_PROFILE", "deploy".to_owned()),
+        ("AWS_CONFIG_FILE", cloud.folder().join("aws").display().to_string()),
+        ("PATH", "/usr/bin:/bin".to_owned()),
+    ]
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! `poll_interval` and `retry_backoff` are a millisecond here, so hours at AWS are over in a moment.
 
 mod action;
+mod active;
 mod approve;
 mod before_deploy;
 mod cancelled;
@@ -11,6 +12,8 @@ mod code_deploy;
 mod containers;
 mod credentials;
 mod emulator;
+mod endpoints;
+mod killed;
 mod meanwhile;
 mod moto;
 mod needs;

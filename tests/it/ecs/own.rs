@@ -74,6 +74,21 @@ fn each_rolling_deployment_ends_as_it_ended_at_aws() {
     each(scenarios);
 }
 
+/// One that arrived is not sent again, one that did not is sent once more.
+#[test]
+fn the_service_is_told_as_often_as_it_takes() {
+    const TELL: &str = "ecs:UpdateService";
+    for (fault, times) in [(Fault::LostReplyOnce(TELL), 1), (Fault::ServerErrorOnce(TELL), 2)] {
+        for world in [rolling(Breaker::Rollback), native(Strategy::BlueGreen)] {
+            let cloud = Cloud::of(world.fault(fault.clone()));
+            let ended = cloud.deploy(&[]).expect(0);
+            assert_eq!(ended.inputs("UpdateService").len(), times, "{fault:?}: {}", ended.shown());
+            assert!(ended.output.stdout.contains("looking whether ECS took it"), "{fault:?}: {}", ended.shown());
+            assert_eq!(cloud.aws.with(|world| world.definitions().len()), 2, "{fault:?}: {}", ended.shown());
+        }
+    }
+}
+
 #[test]
 fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
     let canary = || native(Strategy::Canary).step(10, 5).bake(5);
@@ -86,10 +101,27 @@ fn each_shift_of_ecs_ends_as_it_ended_at_aws() {
         ("native_rollback_fails", canary().alarm().fault(Fault::AlarmAt(10)).fault(Fault::RollbackFails), "", 31, &[]),
         ("native_tasks_crash", canary().fault(Fault::Crash(1)), "", 30, &[]),
         ("native_hook_fails", canary().fault(Fault::HookFails("POST_TEST_TRAFFIC_SHIFT")), "", 30, &[]),
+        (
+            "native_hook_never_answers",
+            canary().tick(300).fault(Fault::HookSilent("POST_TEST_TRAFFIC_SHIFT")),
+            "",
+            30,
+            &[],
+        ),
         ("native_pause_goes_on", canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE"), "", 0, &[]),
         (
             "native_pause_goes_back",
             canary().tick(120).pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "ROLLBACK"),
+            "",
+            30,
+            &[],
+        ),
+        (
+            "native_pause_goes_on_and_is_stopped",
+            canary()
+                .tick(120)
+                .pause("PRE_PRODUCTION_TRAFFIC_SHIFT", 10, "CONTINUE")
+                .fault(Fault::ConsoleStop("BAKE_TIME")),
             "",
             30,
             &[],

@@ -14,7 +14,7 @@ use super::IMAGE;
 use super::action::Run;
 use crate::action::user::PROGRAM;
 
-const ROLE: &str = "arn:aws:iam::111122223333:role/deploy";
+pub(super) const ROLE: &str = "arn:aws:iam::111122223333:role/deploy";
 
 /// Gives tokens for one subject, and remembers what it was asked, until the process ends.
 pub(super) struct Issuer {

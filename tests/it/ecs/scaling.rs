@@ -100,14 +100,16 @@ fn it_is_set_back_when_the_run_is_cancelled() {
 
 #[test]
 fn it_is_set_back_when_somebody_else_deploys_meanwhile() {
-    let cloud = Cloud::with(scaled(World::fargate("badgery", "web").rolling(Breaker::Rollback).tick(1)), HOLD);
+    // No time passes until the other one is begun, so that it is in the middle of ours.
+    let cloud = Cloud::with(scaled(World::fargate("badgery", "web").rolling(Breaker::Rollback).tick(0)), HOLD);
     let (code, said) = cloud.when_it_says(&DEPLOY, "0 of 2 new tasks run", |_| {
         cloud.aws.with(|world| {
+            world.tick = 1;
             let input = json!({"cluster": "badgery", "service": "web", "forceNewDeployment": true});
             world.call(&Request::new(Service::Ecs, "UpdateService", input)).expect("it is taken");
         });
     });
-    assert!(matches!(code, Some(0 | 12)), "{code:?}: {said}");
+    assert_eq!(code, Some(12), "{said}");
     assert_as_before(&cloud, &said);
 }
 

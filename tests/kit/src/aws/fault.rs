@@ -56,6 +56,8 @@ pub enum Fault {
     LostReplyOnce(&'static str),
     /// From the next call of the first operation on, every call of the second is answered with a server error.
     FailsAfter(&'static str, &'static str),
+    /// This goes wrong too, but only after the next call of the operation.
+    After(&'static str, Box<Fault>),
     /// The next call of this operation has its effect at once, and is answered so many milliseconds later.
     SlowOnce(&'static str, u64),
     /// The caller may not use this operation. `iam:PassRole` refuses a registration that names a role.

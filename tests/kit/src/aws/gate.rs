@@ -62,6 +62,19 @@ pub(crate) fn enter(world: &mut World, request: &Request) -> Result<(), AwsFault
 
 /// Lets an answer out, an older one in its place, or none.
 pub(crate) fn leave(world: &mut World, request: &Request, answer: Result<Value, AwsFault>) -> Result<Value, AwsFault> {
+    let answer = troubled(world, request, answer);
+    let action = request.action();
+    for fault in &mut world.faults {
+        if let Fault::After(wanted, then) = fault
+            && *wanted == action
+        {
+            *fault = Fault::clone(then);
+        }
+    }
+    answer
+}
+
+fn troubled(world: &mut World, request: &Request, answer: Result<Value, AwsFault>) -> Result<Value, AwsFault> {
     let action = request.action();
     let fail_now = world.faults.iter().filter_map(|fault| match fault {
         Fault::FailsAfter(first, then) if *first == action => Some(*then),

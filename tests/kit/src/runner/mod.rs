@@ -69,6 +69,11 @@ impl Job {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
     /// Its home folder.
     #[must_use]
     pub fn home(&self) -> PathBuf {

@@ -138,12 +138,31 @@ impl World {
         // It is nobody's call and no fault is about it, as far as it has come.
         let faults = std::mem::take(&mut self.faults);
         let _ = codedeploy::call(&mut self, "CreateDeployment", &input);
+        self.follow_to(at);
+        self.faults = faults;
+        self
+    }
+
+    /// Somebody stopped a deployment of theirs while its traffic shifted, and another one undoes it. To be said after
+    /// everything else about the group.
+    #[must_use]
+    pub fn active_rollback(self) -> Self {
+        let mut world = self.active_deployment("AllowTraffic");
+        let id = world.codedeploy.deployments.last().map(|one| one.id.clone());
+        let faults = std::mem::take(&mut world.faults);
+        let input = json!({"deploymentId": id, "autoRollbackEnabled": true});
+        let _ = codedeploy::call(&mut world, "StopDeployment", &input);
+        world.follow_to("Undoing");
+        world.faults = faults;
+        world
+    }
+
+    /// Lets time pass until the newest deployment is where it should be.
+    fn follow_to(&mut self, at: &str) {
         let end = self.now + FOLLOWED;
         while self.now < end && !self.is_at(at) {
             self.advance(1);
         }
-        self.faults = faults;
-        self
     }
 
     fn is_at(&self, at: &str) -> bool {

@@ -153,6 +153,19 @@ fn one_deployment_follows_another() {
 }
 
 #[test]
+fn one_that_undoes_another_may_be_there_already() {
+    let mut world = canary().active_rollback();
+    let before = world.deployed();
+    let made = world.deployments();
+    let [(stopped, status), (undoes, goes)] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!((status.as_str(), goes.as_str()), ("Stopped", "InProgress"));
+    let shown = super::code_deploy(&mut world, "GetDeployment", json!({"deploymentId": stopped}));
+    assert_eq!(shown["deploymentInfo"]["rollbackInfo"]["rollbackDeploymentId"], *undoes);
+    assert_eq!(follow(&mut world, undoes)["status"], "Succeeded");
+    assert_eq!(world.deployed(), before);
+}
+
+#[test]
 fn somebody_else_may_be_there_already() {
     let states = [
         "Created",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{APPLICATION, GROUP, ask, code_deploy, ecs, refusal, world};
-use crate::aws::{Service, Shift};
+use crate::aws::{Fault, Service, Shift};
 
 #[test]
 fn services_that_are_not_there() {
@@ -90,4 +90,17 @@ fn the_listener_shows_who_gets_the_traffic() {
     assert_eq!(defaults, [false, true]);
     let input = json!({"TargetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/x/1"});
     assert_eq!(refusal(&mut world, Service::LoadBalancing, "DescribeTargetHealth", input), "TargetGroupNotFound");
+}
+
+#[test]
+fn what_goes_wrong_after_a_call_goes_right_before_it() {
+    let later = Fault::After("ecs:ListTasks", Box::new(Fault::Denied("ecs:DescribeServices")));
+    let mut world = world().fault(later);
+    let input = || json!({"cluster": "badgery", "services": ["web"]});
+    ecs(&mut world, "DescribeServices", input());
+    let listed = || json!({"cluster": "badgery"});
+    ecs(&mut world, "ListTasks", listed());
+    assert_eq!(refusal(&mut world, Service::Ecs, "DescribeServices", input()), "AccessDeniedException");
+    ecs(&mut world, "ListTasks", listed());
+    assert_eq!(world.faults.len(), 1);
 }
