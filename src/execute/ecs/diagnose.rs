@@ -68,6 +68,9 @@ pub(super) fn advice(reason: Reason, why: &str) -> &'static str {
         Reason::AlarmFired => "look at the alarm's metric; deploy again once it is quiet",
         Reason::StoppedByHand => "ask who stopped it, then deploy again",
         Reason::NotApproved => "deploy again, and let the traffic shift in time",
+        Reason::DeploymentFailed => {
+            "AWS's words say why, and a diagnosis, where there is one, what to mend; then deploy again"
+        }
         _ => "the diagnosis names what to mend; then deploy again",
     }
 }
