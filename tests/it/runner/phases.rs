@@ -166,9 +166,12 @@ fn while_a_command_runs_nothing_is_changed() {
 
 #[test]
 fn a_step_that_is_killed_on_the_way_back_is_told_as_gone_back() {
-    // The way back lasts as long as the engine waits for a container that does not end: 10 s.
-    let scene = Scene::new(Setting::default());
-    let mut step = scene.start(&AppImage::version("v2").mode("error-500-host,ignore-term"));
+    // With the traffic at the new version, the way back lasts as long as the engine waits for a container that does not
+    // end: 10 s. Before the switch it would be removed at once.
+    let scene = Scene::new(Setting::service(|service| service.verify_for = "60s".to_owned()));
+    let mut step = scene.start(&AppImage::version("v2").mode("fragile,ignore-term"));
+    step.says(&scene, "verify  …");
+    scene.stage().bed.get("/sick", HOST).expect("an answer");
     step.says(&scene, "back    …");
     let told = step.dies();
     let post = scene.post(&mut step.job, &told.state);
