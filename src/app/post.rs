@@ -35,6 +35,10 @@ const LONGEST: Duration = Duration::from_secs(4 * 60);
 /// How long the step before may still speak: it ends within 7 s of the signal that this step follows.
 const OTHER_STEP: Duration = Duration::from_millis(7_500);
 
+/// What to do where a command may still run.
+const LOOK_FOR_TASKS: &str =
+    "look at the tasks of the cluster whose `startedBy` begins with `deploy-action`, and stop what runs";
+
 pub(super) async fn run(env: &Env, cancel: &Cancel) {
     let vars = env.runner.as_ref().map_or(&NO_VARS, |vars| vars.expose());
     Out.text(&masks(vars));
@@ -105,7 +109,15 @@ impl Post<'_> {
             None => match self.find().await {
                 Found::Closed | Found::Quiet(None) => {
                     self.release_scaling().await;
-                    return Out.text("nothing is open\n");
+                    return match self.command_left().await {
+                        Some(Ok(tasks)) if !tasks.is_empty() => Out.text(&format!("{}\n", stopped(&tasks))),
+                        Some(Err(failure)) => {
+                            warn(&format!(
+                                "the command before the deployment may still run; {LOOK_FOR_TASKS}: {failure}"
+                            ));
+                        }
+                        _ => Out.text("nothing is open\n"),
+                    };
                 }
                 Found::Quiet(Some(why)) => return warn(&format!("whether something is open is not known: {why}")),
                 Found::Open(left) => left,
@@ -155,21 +167,32 @@ impl Post<'_> {
         self.late.close(&open, &self.story, &Files::default()).await;
     }
 
-    /// A command before the deployment is a task of its own at AWS: nothing tells a killed run's apart from another's.
-    fn nothing_begun(&self) -> Failure {
-        let commands = |place: &EcsPlace| place.target.before_deploy.is_some();
-        match &self.place {
-            Ok(Connected { place: Place::Ecs(place), .. }) if commands(place) => Failure::new(
-                Reason::Cancelled,
-                "the run ended before a deployment was begun; the command before it may have run, and may still run",
-            )
-            .hint("look at the tasks of the cluster that `deploy-action` started"),
-            Ok(Connected { place: Place::Ecs(_), .. }) => Failure::new(
-                Reason::Cancelled,
-                "the run ended before a deployment was begun; at most a revision was registered, which nothing uses",
-            ),
-            _ => Failure::new(Reason::Cancelled, "the run ended before anything was changed"),
+    /// A command before the deployment goes on when its run is killed: nobody waits for it any more, so it is stopped.
+    async fn nothing_begun(&self) -> Failure {
+        let ended = |of_it: &str| Failure::new(Reason::Cancelled, format!("the run ended before {of_it}"));
+        let untold = "a deployment was begun; the command before it may have run, and may still run";
+        match self.command_left().await {
+            Some(Ok(tasks)) if tasks.is_empty() => {
+                ended("a deployment was begun; the command before it may have run, and runs no more")
+                    .hint("what it had changed by then stays changed; deploy again")
+            }
+            Some(Ok(tasks)) => ended(&format!("a deployment was begun; {}", stopped(&tasks)))
+                .hint("what it had changed by then stays changed; deploy again"),
+            Some(Err(failure)) => ended(untold).because(failure).hint(LOOK_FOR_TASKS),
+            None if matches!(self.place, Ok(Connected { place: Place::Ecs(_), .. })) => {
+                ended("a deployment was begun; at most a revision was registered, which nothing uses")
+            }
+            None => ended("anything was changed"),
         }
+    }
+
+    /// The tasks of a command before the deployment that still ran, which are stopped; `None` where there is no such
+    /// command.
+    async fn command_left(&self) -> Option<Result<Vec<String>, Failure>> {
+        let Ok(Connected { place: Place::Ecs(place), .. }) = &self.place else { return None };
+        let EcsTarget { cluster, service, before_deploy, .. } = &place.target;
+        before_deploy.as_ref().filter(|_| !self.task.only_looks())?;
+        Some(execute::stop_one_off(cluster, service, &self.task.key_begins(), &place.aws).await)
     }
 
     fn ends(&mut self, failure: Option<&Failure>) {
@@ -200,7 +223,7 @@ impl Post<'_> {
         let environment = &self.task.settings.environment;
         let id = match left {
             Left::Deployment(id) => id,
-            Left::Nothing => return Some(self.nothing_begun()),
+            Left::Nothing => return Some(self.nothing_begun().await),
             Left::Unknown(id, why) => {
                 self.story.model.deployment = id;
                 return Some(unknown(environment, &why));
@@ -279,6 +302,11 @@ impl Post<'_> {
             warn(&format!("whether automatic scaling is still held is not known: {failure}"));
         }
     }
+}
+
+/// Of tasks of a command before the deployment.
+fn stopped(tasks: &[String]) -> String {
+    format!("the command before the deployment still ran and was stopped (task `{}`)", tasks.join("`, `"))
 }
 
 /// Of a rollback the commit is another one than the run's, and noted at the revision already.

@@ -108,6 +108,16 @@ name!(
     |t| (8..=200).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic())
 );
 
+impl IdempotencyKey {
+    /// What the keys of one run have in common: theirs are `run:<id>:<attempt>:<commit>:<place>:` and more. Of another key
+    /// all of it.
+    #[must_use]
+    pub fn of_run(&self) -> &str {
+        let end = self.0.match_indices(':').nth(4).filter(|_| self.0.starts_with("run:"));
+        end.map_or(&self.0, |(at, _)| &self.0[..=at])
+    }
+}
+
 impl From<&EcsName> for ServiceLabel {
     fn from(name: &EcsName) -> Self {
         Self(name.0.clone())
@@ -141,6 +151,18 @@ mod tests {
         assert!("owner/repo:production:12:1".parse::<IdempotencyKey>().is_ok());
         for bad in ["short", "with a space", "line\nbreak!!"] {
             assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_run_begin_alike() {
+        for (key, of_run) in [
+            ("run:101:1:ec26c3e:0a1b2c3d:close", "run:101:1:ec26c3e:0a1b2c3d:"),
+            ("run:101:1:ec26c3e:0a1b2c3d:sha:rev:web", "run:101:1:ec26c3e:0a1b2c3d:"),
+            ("run:101:1:mine", "run:101:1:mine"),
+            ("nightly:1:2:3:4:5", "nightly:1:2:3:4:5"),
+        ] {
+            assert_eq!(key.parse::<IdempotencyKey>().unwrap().of_run(), of_run);
         }
     }
 }

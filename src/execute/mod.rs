@@ -25,7 +25,7 @@ use crate::plan::{Plan, Step};
 
 pub use cancel::{Cancel, Canceller, channel as cancel_channel};
 pub use close::{close, follow};
-pub use ecs::{answer_at_aws, began_at_aws, close_at_aws, release_scaling};
+pub use ecs::{answer_at_aws, began_at_aws, close_at_aws, release_scaling, stop_one_off};
 pub use emit::{Emitter, channel as event_channel};
 pub use finish::Finish;
 

@@ -164,6 +164,16 @@ impl Aws {
         self.tasks(cluster, arns).await
     }
 
+    /// ARNs of the tasks of a cluster that are to run and that somebody started under this name, at most 100.
+    ///
+    /// # Errors
+    /// The call did not succeed.
+    pub async fn tasks_started_by(&self, cluster: &EcsName, name: &str) -> Result<Vec<String>, AwsError> {
+        let call = self.clients().ecs.list_tasks().cluster(cluster.as_str()).started_by(name);
+        let answer = call.send().await.map_err(|error| AwsError::of("ecs:ListTasks", error))?;
+        Ok(answer.task_arns.unwrap_or_default())
+    }
+
     /// Starts a task; or why ECS has no place for it. With a token in the document a second sending is the same task.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Why new tasks did not serve: stopped tasks, the service's events, the load balancer's view and the last log lines, joined.
 //!
-//! Read at once, because ECS forgets stopped tasks. Each part is left out where a permission for it is missing; that is
-//! said once.
+//! Read at once, because ECS forgets stopped tasks. Each part is left out where a permission for it is missing, or AWS does
+//! not tell; that is said once.
 
 mod advice;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -129,6 +129,8 @@ struct Diagnosis<'a> {
     events: &'a mut Emitter,
     /// Calls that are not allowed.
     missing: BTreeSet<&'static str>,
+    /// Calls that went wrong otherwise, and how.
+    lost: BTreeMap<&'static str, String>,
     /// Advice that was given.
     advised: BTreeSet<&'static str>,
     /// Whether tasks of the revision stopped.
@@ -137,14 +139,25 @@ struct Diagnosis<'a> {
 
 impl<'a> Diagnosis<'a> {
     fn new(arn: &'a TaskDefinitionArn, aws: &'a Aws, events: &'a mut Emitter) -> Self {
-        Self { arn, aws, events, missing: BTreeSet::new(), advised: BTreeSet::new(), stopped: false }
+        Self {
+            arn,
+            aws,
+            events,
+            missing: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            advised: BTreeSet::new(),
+            stopped: false,
+        }
     }
 
-    /// Says which permissions would have told more.
+    /// Says what is left out, and which permissions would have told more.
     fn end(self) {
         let missing: Vec<&str> = self.missing.into_iter().collect();
         if !missing.is_empty() {
             self.events.note(format!("parts of the diagnosis are missing: grant {} to see them", missing.join(", ")));
+        }
+        for (call, why) in self.lost {
+            self.events.note(format!("part of the diagnosis is missing: {call}: {}", one_line(&why, LONGEST)));
         }
     }
 
@@ -205,8 +218,11 @@ impl<'a> Diagnosis<'a> {
 
     async fn log(&mut self, task: &Task, container: &Container, logs: Option<&Value>, lines: u16) -> Vec<String> {
         let Some((group, stream)) = logs.and_then(|logs| stream(logs, task, container)) else { return Vec::new() };
-        let lines = self.aws.last_log_lines(&group, &stream, lines).await;
-        self.allowed(lines).unwrap_or_default()
+        match self.aws.last_log_lines(&group, &stream, lines).await {
+            // A container that never started has none.
+            Err(error) if error.trouble == Trouble::Refused => Vec::new(),
+            lines => self.allowed(lines).unwrap_or_default(),
+        }
     }
 
     /// The log options of the revision's containers, by name.
@@ -284,13 +300,12 @@ impl<'a> Diagnosis<'a> {
         }
     }
 
-    /// What was answered; what is not allowed is remembered, other trouble leaves the part out.
+    /// What was answered; else the part is left out, and why is remembered.
     fn allowed<T>(&mut self, answer: Result<T, AwsError>) -> Option<T> {
         answer
-            .map_err(|error| {
-                if error.trouble == Trouble::Denied {
-                    self.missing.insert(error.call);
-                }
+            .map_err(|error| match error.trouble {
+                Trouble::Denied => _ = self.missing.insert(error.call),
+                _ => _ = self.lost.insert(error.call, error.message),
             })
             .ok()
     }

@@ -45,6 +45,7 @@ pub use approve::answer_at_aws;
 pub use close::{began_at_aws, close_at_aws};
 pub(super) use code_deploy::run as code_deploy;
 pub(super) use one_off::run as one_off;
+pub use one_off::stop_one_off;
 pub(super) use register::run as register;
 pub(super) use scaling::Scaling;
 pub use scaling::release_scaling;

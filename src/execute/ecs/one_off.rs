@@ -8,15 +8,13 @@ use super::pace::{Pace, rest};
 use super::{diagnose, known};
 use crate::aws_api::ecs::{Container, Task};
 use crate::clients::aws::{Aws, AwsError, Trouble};
-use crate::domain::{Reason, TaskDefinitionArn, exit_meaning, one_line, show_span};
+use crate::domain::{EcsName, Reason, TaskDefinitionArn, exit_meaning, one_line, show_span};
 use crate::event::{DeployEvent, Phase};
 use crate::execute::Context;
 use crate::failure::{Failure, Kind};
 use crate::plan::ecs::OneOff;
 use crate::signing::body_hash;
 
-/// Who started it, as ECS shows it.
-const STARTED_BY: &str = "deploy-action";
 /// Looks that may find nothing of a task that was started a moment ago.
 const YOUNG: u32 = 10;
 /// Longest text of AWS's that is repeated, in characters.
@@ -45,10 +43,36 @@ pub(in crate::execute) async fn run(
 async fn start(step: &OneOff, arn: &TaskDefinitionArn, aws: &Aws, cx: &mut Context<'_>) -> Result<Task, Failure> {
     // The same run's second try is the same task; another revision is another one.
     let token = &body_hash(format!("{} {}", cx.idempotency_key, arn.as_str()).as_bytes())[..32];
-    let document = step.document(arn, token, STARTED_BY);
+    let document = step.document(arn, token, &started_by(&step.service, cx.idempotency_key.of_run()));
     let answer =
         asked(aws, &mut cx.events, async || aws.run_task(&document).await).await.map_err(|error| refused(&error))?;
     answer.map_err(|why| failed(format!("ECS has no place for the task that runs before the deployment: {why}")))
+}
+
+/// Who started it, as ECS shows it and finds it by: a hash, since a key may be longer than ECS takes. Jobs of one run may
+/// deploy several services.
+fn started_by(service: &EcsName, run: &str) -> String {
+    format!("deploy-action-{}", &body_hash(format!("{run}\n{service}").as_bytes())[..16])
+}
+
+/// Stops what still runs of the command before a deployment to a service: the run with this part of a key is gone. Gives
+/// the ids of the tasks.
+///
+/// # Errors
+/// AWS does not tell, or does not stop one.
+pub async fn stop_one_off(
+    cluster: &EcsName,
+    service: &EcsName,
+    of_run: &str,
+    aws: &Aws,
+) -> Result<Vec<String>, Failure> {
+    let left = aws.tasks_started_by(cluster, &started_by(service, of_run)).await;
+    let left = left.map_err(|error| error.to_failure())?;
+    for arn in &left {
+        let stopped = aws.stop_task(cluster, arn, "the run that started it is gone").await;
+        stopped.map_err(|error| error.to_failure())?;
+    }
+    Ok(left.iter().map(|arn| id_of(arn).to_owned()).collect())
 }
 
 fn refused(error: &AwsError) -> Failure {
@@ -154,7 +178,7 @@ impl Watch<'_> {
     }
 
     fn id(&self) -> &str {
-        self.arn.rsplit('/').next().unwrap_or_default()
+        id_of(&self.arn)
     }
 
     /// Says what came of it.
@@ -163,5 +187,26 @@ impl Watch<'_> {
             Ok(()) => format!("task `{}` was stopped", self.id()),
             Err(error) => format!("task `{}` could not be stopped ({error})", self.id()),
         }
+    }
+}
+
+/// A task's id: the end of its ARN.
+fn id_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ECS takes 128 characters there, and took 36 for years.
+    #[test]
+    fn who_started_it_tells_services_and_runs_apart_and_is_short() {
+        let by = |service: &str, run: &str| started_by(&service.parse().unwrap(), run);
+        let usual = by("web", "run:1:1:ec26c3e:0a1b2c3d:");
+        for other in [by("worker", "run:1:1:ec26c3e:0a1b2c3d:"), by("web", "run:1:2:ec26c3e:0a1b2c3d:")] {
+            assert_ne!(usual, other);
+        }
+        assert!(usual.len() <= 36 && usual.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'), "{usual}");
     }
 }

@@ -15,6 +15,8 @@ use crate::plan::Later;
 pub struct OneOff {
     /// The cluster.
     pub cluster: EcsName,
+    /// The service that it comes before.
+    pub service: EcsName,
     /// The revision it is made from.
     pub task_definition: Later<TaskDefinitionArn>,
     /// The container whose command is another one.
@@ -34,6 +36,7 @@ impl OneOff {
     pub(super) fn of(before: &BeforeDeploy, target: &EcsTarget, service: &Service, container: String) -> Self {
         Self {
             cluster: target.cluster.clone(),
+            service: target.service.clone(),
             task_definition: Later::Registered,
             container,
             command: before.command.clone(),

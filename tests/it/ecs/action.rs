@@ -499,7 +499,35 @@ fn a_run_that_is_killed_before_it_began_anything_is_told_as_that() {
         for operation in ["CreateDeployment", "UpdateService"] {
             assert!(run.cloud.aws.exchanges_of(operation).is_empty(), "{name}: {}", post.log());
         }
+        let stopped = usize::from(name.ends_with("command"));
+        assert_eq!(run.cloud.aws.exchanges_of("StopTask").len(), stopped, "{name}: {}", post.log());
         let transcript = outline(Some(post.code), &post.log());
         insta::assert_snapshot!(name, format!("{transcript}--- comment\n{}", run.comment()));
+    }
+}
+
+/// Nobody waits for it any more, and GitHub shows nothing of it.
+#[test]
+fn a_command_whose_run_is_killed_is_stopped_although_github_was_told_nothing() {
+    let hangs = || World::fargate("badgery", "web").rolling(Breaker::Rollback).fault(Fault::OneOffHangs);
+    let ends = World::fargate("badgery", "web").rolling(Breaker::Rollback).tick(0);
+    let denied = |call| move |world: &mut World| world.faults.push(Fault::Denied(call));
+    type Then<'a> = &'a dyn Fn(&mut World);
+    let cases: [(&str, World, Then<'_>, usize); 4] = [
+        ("stopped", hangs(), &|_| {}, 1),
+        ("over", ends, &|world| world.advance(600), 0),
+        ("unseen", hangs(), &denied("ecs:ListTasks"), 0),
+        ("kept", hangs(), &denied("ecs:StopTask"), 1),
+    ];
+    for (name, world, then, stops) in cases {
+        let run = Run::of(world);
+        let file = std::fs::read_to_string(run.cloud.folder().join("deploy.yml")).expect("reads");
+        run.cloud.file("deploy.yml", &file.replace("    target:", &format!("{BEFORE}    target:")));
+        run.killed_with(&mut run.job_without_token(), &[("image", IMAGE)], "` runs `bin/migrate");
+        run.cloud.aws.with(then);
+        let post = run.post_of(&mut run.job_without_token());
+        assert_eq!(post.code, 0, "{name}: {}", post.log());
+        assert_eq!(run.cloud.aws.exchanges_of("StopTask").len(), stops, "{name}: {}", post.log());
+        insta::assert_snapshot!(format!("command_without_github_{name}"), outline(Some(post.code), &post.log()));
     }
 }

@@ -73,6 +73,14 @@ fn a_diagnosis_without_permissions_is_a_shorter_one() {
     insta::assert_snapshot!("diagnosis_denied", Cloud::of(world).deploy(&[]).expect(30).shown());
 }
 
+#[test]
+fn a_part_of_a_diagnosis_that_aws_does_not_give_is_named() {
+    let fails = Fault::FailsAfter("codedeploy:CreateDeployment", "ecs:ListTasks");
+    let world = code_deploy().auto_rollback(true).fault(Fault::Crash(1)).fault(fails);
+    let told = Cloud::of(world).deploy(&[]).expect(30).shown();
+    assert_eq!(told.matches("part of the diagnosis is missing: ecs:ListTasks: ").count(), 1, "{told}");
+}
+
 /// Each part by itself: what else is known is told, and what is missing is named once.
 #[test]
 fn each_part_of_a_diagnosis_may_be_missing() {
