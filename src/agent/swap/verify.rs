@@ -108,14 +108,24 @@ impl Swap {
         let probing = Probing::of(&gate(&self.site, &self.service, &facts));
         let mut bad = 0;
         loop {
-            if let Some(errors) = &mut errors {
-                self.look_at_answers(errors).await?;
-            }
+            let answers = match &mut errors {
+                Some(errors) => self.look_at_answers(errors).await,
+                None => Ok(()),
+            };
+            // First what became of the containers: one that ended is why its answers fail. Nobody is probed then, which
+            // may take seconds.
+            let probing = probing.as_ref().filter(|_| answers.is_ok());
             for member in &self.job.new {
-                if let Err(fault) = self.look(member, probing.as_ref(), &facts, &mut bad).await {
+                if let Err(fault) = self.look(member, probing, &facts, &mut bad).await {
                     self.diagnose(member).await;
                     return Err(fault);
                 }
+            }
+            if let Err(fault) = answers {
+                for member in &self.job.new {
+                    self.diagnose(member).await;
+                }
+                return Err(fault);
             }
             if Instant::now() >= until {
                 return Ok(());
