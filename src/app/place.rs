@@ -1,6 +1,7 @@
 //! A connected environment: what can be asked of it and who carries a plan out, whatever kind it is.
 
 use crate::agent_api::{Blocker, ServiceStatus, Wanted};
+use crate::aws_api::codedeploy::Configuration;
 use crate::aws_api::ecs::TaskDefinition;
 use crate::clients::agent::AgentClient;
 use crate::clients::aws::{Access, Aws, AwsError, WebIdentity};
@@ -187,9 +188,10 @@ impl Connected {
         };
         // How the traffic would shift is asked for where it does.
         if planned.report.changed {
-            observed.code_deploy.shift = observe::ecs::shift(&place.aws, target, observed).await;
+            observed.code_deploy.configuration = observe::ecs::configuration(&place.aws, target, observed).await;
         }
-        Ok(if observed.code_deploy.shift.is_some() { plan::build(&input) } else { planned })
+        let unknown = observed.code_deploy.configuration == Configuration::Unknown;
+        Ok(if unknown { planned } else { plan::build(&input) })
     }
 }
 

@@ -64,6 +64,32 @@ pub enum Shift {
     },
 }
 
+/// What is known of the deployment configuration that a deployment would follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Configuration {
+    /// Nobody asked, or nobody may.
+    #[default]
+    Unknown,
+    /// There is none of that name in the region.
+    Missing,
+    /// It is for another compute platform, such as `Server` or `Lambda`.
+    Foreign(String),
+    /// It shifts traffic like this.
+    Shift(Shift),
+}
+
+impl Configuration {
+    /// How traffic shifts, where it is known.
+    #[must_use]
+    pub fn shift(&self) -> Option<&Shift> {
+        match self {
+            Self::Shift(shift) => Some(shift),
+            Self::Unknown | Self::Missing | Self::Foreign(_) => None,
+        }
+    }
+}
+
 impl Shift {
     /// How long it takes from the first part to the last, in minutes.
     #[must_use]

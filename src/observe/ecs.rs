@@ -1,7 +1,7 @@
 //! A service of Amazon ECS: itself, the revision that serves, and for a service of CodeDeploy its group.
 
 use crate::agent_api::Blocker;
-use crate::aws_api::codedeploy::{Group, Shift, is_failure, is_over};
+use crate::aws_api::codedeploy::{Configuration, Group, is_failure, is_over};
 use crate::aws_api::ecs::{Service, ServiceDeployment, TaskDefinition};
 use crate::clients::aws::{Aws, AwsError, Trouble};
 use crate::config::EcsTarget;
@@ -115,7 +115,7 @@ async fn code_deploy(aws: &Aws, target: &EcsTarget, service: &Service) -> Result
         false => aws.active_deployments(&names.application, &names.group).await?,
     };
     let failed = if active.is_empty() { failed(aws, service, &group).await? } else { None };
-    Ok(CodeDeployObserved { group: Some(group), shift: None, active, failed })
+    Ok(CodeDeployObserved { group: Some(group), configuration: Configuration::Unknown, active, failed })
 }
 
 /// The deployment that made the tasks which have the traffic, where it failed and was not undone. Of a group whose newest
@@ -136,10 +136,12 @@ async fn failed(aws: &Aws, service: &Service, group: &Group) -> Result<Option<St
     Ok(failed.then_some(made_by))
 }
 
-/// How CodeDeploy will shift the traffic, where it replaces the tasks. Only words rest on it: without the permission they say
-/// less.
-pub async fn shift(aws: &Aws, target: &EcsTarget, observed: &EcsObserved) -> Option<Shift> {
-    let group = observed.code_deploy.group.as_ref()?;
-    let config = target.code_deploy.config.as_deref().unwrap_or(&group.deployment_config_name);
-    if config.is_empty() { None } else { aws.shift(config).await.ok() }
+/// How CodeDeploy will shift the traffic, where it replaces the tasks. Who may not ask is told less beforehand.
+pub async fn configuration(aws: &Aws, target: &EcsTarget, observed: &EcsObserved) -> Configuration {
+    let Some(group) = &observed.code_deploy.group else { return Configuration::Unknown };
+    let name = target.code_deploy.config.as_deref().unwrap_or(&group.deployment_config_name);
+    match name {
+        "" => Configuration::Unknown,
+        name => aws.deployment_config(name).await.unwrap_or_default(),
+    }
 }

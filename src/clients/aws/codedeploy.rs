@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Aws;
 use super::documents::{list, text};
 use super::error::{AwsError, Trouble};
-use crate::aws_api::codedeploy::{Deployment, Group, LifecycleEvent, SetInfo, Shift, Target};
+use crate::aws_api::codedeploy::{Configuration, Deployment, Group, LifecycleEvent, SetInfo, Shift, Target};
 use crate::domain::{CodeDeployName, TaskDefinitionArn};
 
 /// What a deployment is made from.
@@ -44,14 +44,21 @@ impl Aws {
         Ok(of_group(&answer["deploymentGroupInfo"]))
     }
 
-    /// How a deployment configuration shifts traffic.
+    /// What a deployment configuration says about a service of ECS.
     ///
     /// # Errors
-    /// The call did not succeed.
-    pub async fn shift(&self, config: &str) -> Result<Shift, AwsError> {
-        let input = json!({"deploymentConfigName": config});
-        let answer = self.clients().codedeploy.ask("codedeploy:GetDeploymentConfig", &input).await?;
-        Ok(of_routing(&answer["deploymentConfigInfo"]["trafficRoutingConfig"]))
+    /// The call did not succeed; that there is none of that name is an answer.
+    pub async fn deployment_config(&self, name: &str) -> Result<Configuration, AwsError> {
+        let input = json!({"deploymentConfigName": name});
+        let answer = match self.clients().codedeploy.ask("codedeploy:GetDeploymentConfig", &input).await {
+            Err(error) if error.is("DeploymentConfigDoesNotExistException") => return Ok(Configuration::Missing),
+            answer => answer?,
+        };
+        let info = &answer["deploymentConfigInfo"];
+        Ok(match text(&info["computePlatform"]) {
+            Some(other) if other != "ECS" => Configuration::Foreign(other),
+            _ => Configuration::Shift(of_routing(&info["trafficRoutingConfig"])),
+        })
     }
 
     /// The ids of the group's deployments that are not over.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{AppSpec, EcsObserved};
 use crate::agent_api::Blocker;
-use crate::aws_api::codedeploy::Group;
+use crate::aws_api::codedeploy::{Configuration, Group};
 use crate::aws_api::ecs::Service;
 use crate::config::{EcsTarget, OnActive, WaitUntil};
 
@@ -179,7 +179,10 @@ fn code_deploy(
             format!("CodeDeploy has no deployment group `{}` in an application `{}`", names.group, names.application),
             "name them under `code_deploy` in deploy.yml as `application` and `deployment_group`",
         )),
-        Some(group) => found.extend(wrong_group(target, group)),
+        Some(group) => {
+            found.extend(wrong_group(target, group));
+            found.extend(wrong_configuration(target, group, &observed.code_deploy.configuration));
+        }
     }
     found.extend(AppSpec::chosen(target, observed, service, document).err().into_iter().flatten());
     if target.on_active == OnActive::Fail && target.set.contains(&"active_timeout") {
@@ -222,6 +225,32 @@ fn wrong_group(target: &EcsTarget, group: &Group) -> Option<Blocker> {
             "name another one under `code_deploy` in deploy.yml",
         )
     })
+}
+
+/// CodeDeploy would refuse the deployment, and say so only after its revision is registered.
+fn wrong_configuration(target: &EcsTarget, group: &Group, configuration: &Configuration) -> Option<Blocker> {
+    let own = target.code_deploy.config.as_ref();
+    let name = own.unwrap_or(&group.deployment_config_name);
+    let message = match configuration {
+        Configuration::Unknown | Configuration::Shift(_) => return None,
+        Configuration::Missing => {
+            format!("CodeDeploy has no deployment configuration `{name}` in {}", target.region)
+        }
+        Configuration::Foreign(platform) => {
+            format!("the deployment configuration `{name}` is for the platform {platform}, not for ECS")
+        }
+    };
+    let hint = match own {
+        Some(_) => format!(
+            "`aws deploy list-deployment-configs --region {}` lists them: name one for ECS as `deployment_config` under `code_deploy` in deploy.yml, or remove it to use the group's",
+            target.region
+        ),
+        None => format!(
+            "give the deployment group `{}` one for ECS, or name one as `deployment_config` under `code_deploy` in deploy.yml",
+            target.code_deploy.group
+        ),
+    };
+    Some(blocker("wrong_deployment_config", message, hint))
 }
 
 pub(super) fn no_earlier(target: &EcsTarget) -> Blocker {

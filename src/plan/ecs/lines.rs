@@ -48,7 +48,7 @@ pub(super) fn actions(target: &EcsTarget, observed: &EcsObserved, service: &Serv
             let wait = minutes(group.ready_wait_minutes);
             push(Mark::Same, Phase::Approval, format!("somebody has to let the traffic shift within {wait}"));
         }
-        push(Mark::Change, Phase::Shift, shift(observed.code_deploy.shift.as_ref()));
+        push(Mark::Change, Phase::Shift, shift(observed.code_deploy.configuration.shift()));
         let kept = minutes(group.termination_wait_minutes);
         push(Mark::Same, Phase::Bake, format!("the old tasks are kept for {kept}, and going back takes a moment"));
         push(Mark::Remove, Phase::Retire, format!("the {} of before", tasks(service.running_count)));

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{Later, Place, Plan, PlanInput, PlanReport, Step, Version};
 use crate::agent_api::{Blocker, Wanted};
-use crate::aws_api::codedeploy::{Group, Shift};
+use crate::aws_api::codedeploy::{Configuration, Group};
 use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::config::{AutoScaling, EcsTarget};
 use crate::domain::{EcsName, ImageRef};
@@ -83,8 +83,8 @@ pub enum ScalingHold {
 pub struct CodeDeployObserved {
     /// The group; absent where it, or its application, does not exist.
     pub group: Option<Group>,
-    /// How traffic shifts; absent where nothing is known of the deployment configuration.
-    pub shift: Option<Shift>,
+    /// The deployment configuration.
+    pub configuration: Configuration,
     /// Deployments of the group that are under way.
     pub active: Vec<String>,
     /// The deployment that made the tasks which have the traffic, where it failed and was not undone.
@@ -321,10 +321,10 @@ fn steps(
 }
 
 fn pace(observed: &EcsObserved) -> ShiftPace {
-    let CodeDeployObserved { group, shift, .. } = &observed.code_deploy;
+    let CodeDeployObserved { group, configuration, .. } = &observed.code_deploy;
     let minutes = |of: fn(&Group) -> u64| group.as_ref().map_or(0, of);
     ShiftPace {
-        shift: shift.clone(),
+        shift: configuration.shift().cloned(),
         ready_minutes: minutes(|group| group.ready_wait_minutes),
         termination_minutes: minutes(|group| group.termination_wait_minutes),
     }

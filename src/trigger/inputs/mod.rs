@@ -91,15 +91,19 @@ impl Inputs {
         given.finish().map(|()| inputs)
     }
 
-    /// Whether the login is whole. Asked apart from the rest: of a fork's pull request every secret is empty, and that
+    /// Whether the logins are whole. Asked apart from the rest: of a fork's pull request every secret is empty, and that
     /// is no mistake.
     ///
     /// # Errors
-    /// It is not.
+    /// One is not.
     pub fn check_login(&self) -> Result<(), Failure> {
         let mut given = Given { values: BTreeMap::new(), problems: Vec::new() };
         if self.registry_username.is_some() != self.registry_password.is_some() {
             let problem = "`registry-username` and `registry-password` go together: set both or neither";
+            given.problems.push(problem.to_owned());
+        }
+        if self.audience != AUDIENCE && self.role_to_assume.is_none() {
+            let problem = "`audience` is whom GitHub's token is for, with which `role-to-assume` is taken on: set that as well, or remove `audience`";
             given.problems.push(problem.to_owned());
         }
         given.finish()

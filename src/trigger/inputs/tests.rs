@@ -133,6 +133,17 @@ fn of_a_fork_half_a_login_is_no_mistake_yet() {
 }
 
 #[test]
+fn an_audience_is_of_a_role() {
+    let check = |given: &[(&str, &str)]| Inputs::read(&vars(given)).unwrap().check_login();
+    let (audience, role) =
+        (("INPUT_AUDIENCE", "ours"), ("INPUT_ROLE-TO-ASSUME", "arn:aws:iam::111122223333:role/deploy"));
+    assert!(check(&[audience]).unwrap_err().render().contains("set that as well, or remove `audience`"));
+    check(&[audience, role]).unwrap();
+    // The runner gives what `action.yml` has as the default.
+    check(&[("INPUT_AUDIENCE", "sts.amazonaws.com")]).unwrap();
+}
+
+#[test]
 fn lines_keep_what_is_in_them() {
     let pairs = |text: &str| read(&[("INPUT_BUILD-ARGS", text)]).unwrap().build_args;
     let wanted = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -98,6 +98,23 @@ fn each_part_of_a_diagnosis_may_be_missing() {
     }
 }
 
+/// CodeDeploy itself would say so only when the revision is registered.
+#[test]
+fn a_deployment_configuration_that_does_not_fit_is_refused_before_anything_is_written() {
+    for (name, sentence) in [
+        ("CodeDeployDefault.ECSCanary", "CodeDeploy has no deployment configuration `CodeDeployDefault.ECSCanary`"),
+        ("CodeDeployDefault.OneAtATime", "`CodeDeployDefault.OneAtATime` is for the platform Server, not for ECS"),
+    ] {
+        let more = format!("code_deploy: {{deployment_config: {name}}}");
+        let ended = Cloud::with(code_deploy(), &more).deploy(&[]).expect(13);
+        assert!(!ended.said.iter().any(|it| it.is_write), "{name}: {}", ended.shown());
+        assert!(ended.shown().contains(sentence), "{name}: {}", ended.shown());
+    }
+    // Who may not ask finds out as before.
+    let denied = code_deploy().fault(Fault::Denied("codedeploy:GetDeploymentConfig"));
+    Cloud::of(denied).deploy(&[]).expect(0);
+}
+
 /// Good as it stands: what each case changes is what is wrong with it.
 const APP_SPEC: &str = "version: 0.0
 Resources:
