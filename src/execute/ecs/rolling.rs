@@ -109,19 +109,19 @@ fn judge(service: &Service, id: &str, before: Option<&TaskDefinitionArn>, failed
         };
     }
     let Some(primary) = primary else { return Next::Goes };
+    let ended = ours.filter(|ours| state(ours) == "FAILED");
+    let own = ended.map(|ours| ours.rollout_state_reason.as_deref().unwrap_or_default()).or(failed);
+    let own = own.map(|said| if said.is_empty() { "the new tasks failed" } else { said }.to_owned());
     if Some(primary.task_definition.as_str()) != before.map(TaskDefinitionArn::as_str) {
-        return Next::Failed(Fault { reason: Reason::Superseded, why: String::new(), rollback: None });
+        return Next::Failed(Fault { reason: Reason::Superseded, why: own.unwrap_or_default(), rollback: None });
     }
     // The revision from before again: by the circuit breaker, or by somebody.
     if state(primary) == "IN_PROGRESS" {
         return Next::Goes;
     }
-    let said = ours.and_then(|ours| ours.rollout_state_reason.clone());
-    let (reason, why) = match (ours.map(state).as_deref(), said, failed) {
-        (Some("FAILED"), Some(said), _) => (reason_of(&said), said),
-        (Some("FAILED"), None, _) => (Reason::TasksFailed, "the new tasks failed".to_owned()),
-        (_, _, Some(failed)) => (reason_of(failed), failed.to_owned()),
-        _ => (Reason::StoppedByHand, "the service was told to run the revision from before".to_owned()),
+    let (reason, why) = match own {
+        Some(said) => (reason_of(&said), said),
+        None => (Reason::StoppedByHand, "the service was told to run the revision from before".to_owned()),
     };
     if state(primary) == "FAILED" {
         return Next::Failed(Fault { reason, why, rollback: None });

@@ -129,8 +129,13 @@ pub(super) async fn end(
             Shown::Deleted => Ended::deleted(rollout, Reason::ChangedUnderneath, &took_over("ECS", arn)),
             Shown::Nothing => return Err(unseen(&took_over("ECS", arn))),
         },
-        Next::Failed(Fault { reason: Reason::Superseded, .. }) => {
+        Next::Failed(Fault { reason: Reason::Superseded, why, .. }) => {
             const FOLLOWED: &str = "somebody else's deployment followed";
+            // It had failed by itself before: that is what its author has to mend.
+            if !why.is_empty() {
+                cx.events.note(format!("before that this one failed: {}", why.trim_end_matches('.')));
+                diagnose::tell(rollout, arn, aws, known, &mut cx.events).await;
+            }
             match serving(rollout, aws, cx, |serving| serving.is_some()).await {
                 Shown::Deleted => Ended::deleted(rollout, Reason::Superseded, FOLLOWED),
                 Shown::Revision(serving) => superseded(rollout, &serving),

@@ -71,3 +71,38 @@ fn of_ecs_itself_in_its_test_phase_or_while_it_goes_back() {
         assert_eq!(ended, Some(code), "{name}: {said}");
     }
 }
+
+/// ECS lets a new one take the place also of a way back: what is wanted last is what runs, and the run before tells that.
+#[test]
+fn a_way_back_of_ecs_itself_gives_place_to_a_new_version() {
+    let native = || World::fargate("badgery", "web").native(Strategy::Canary).step(10, 5);
+    let rolling = || World::fargate("badgery", "web").rolling(Breaker::Rollback);
+    let is_back: fn(&mut World) -> bool = |world| world.deployed().ends_with("web:1");
+    let undoes: fn(&mut World) -> bool =
+        |world| world.service_deployments().last().is_some_and(|(_, status)| status == "ROLLBACK_IN_PROGRESS");
+    for (name, world, until) in [("native", native(), undoes), ("rolling", rolling(), is_back)] {
+        let cloud = Cloud::of(world.tick(0).fault(Fault::Crash(1)));
+        let (first, said) =
+            cloud.when_it_says(&["deploy", "production", "--image", IMAGE], "accepted as deployment", |_| {
+                cloud.aws.with(|world| {
+                    while !until(world) {
+                        world.advance(1);
+                    }
+                    world.faults.clear();
+                });
+                let deploy = ["deploy", "production", "--image", OTHER_IMAGE];
+                let (second, said) = cloud.when_it_says(&deploy, "accepted as deployment", |_| {
+                    cloud.aws.with(|world| world.tick = 15);
+                });
+                assert_eq!(second, Some(0), "{name}: {said}");
+                assert!(said.contains(" is under way: this one takes its place"), "{name}: {said}");
+            });
+        let has = cloud.aws.with(|world| world.definition(&world.deployed())).expect("it is there");
+        assert_eq!(has["containerDefinitions"][0]["image"], OTHER_IMAGE, "{name}: {said}");
+        assert_eq!(first, Some(12), "{name}: {said}");
+        // Why it was on its way back is told all the same.
+        assert!(said.contains("exit code 1 (the application's general error)"), "{name}: {said}");
+        assert!(said.contains("followed: revision `web:3` of `web` serves"), "{name}: {said}");
+        assert_eq!(said.contains("before that this one failed: ECS deployment circuit breaker"), name == "rolling");
+    }
+}
