@@ -14,7 +14,7 @@ use super::state;
 use super::task::{Ready, Task, client, prepare, run_of};
 use super::telling::{Telling, hidden, secrets};
 use super::{SHOWN, earlier, early};
-use crate::agent_api::Wanted;
+use crate::agent_api::{Blocker, Wanted};
 use crate::clients::github::GitHub;
 use crate::domain::{Reason, one_line};
 use crate::env::Env;
@@ -99,7 +99,7 @@ async fn work(
     github: Option<GitHub>,
 ) -> Result<(), Failure> {
     if task.commit.from_fork {
-        preview(task, told, image::origin(task, env).await?, Running::NotAsked(NO_KEY));
+        preview(task, told, image::origin(task, env).await?, Running::NotAsked(NO_KEY), Vec::new());
         return Ok(());
     }
     let connected = connect(task, env).await?;
@@ -145,19 +145,20 @@ async fn deploy(
         told.publisher.address(url);
     }
     let (source, login) = found.map_or((None, None), |Found { source, login }| (Some(source), login));
-    let mut seen = looked.seen;
-    let want = match source {
-        None => Wanted::Rollback,
-        Some(Source::Known(image)) => Wanted::Image(image),
-        Some(Source::Wanted(wanted)) if task.only_looks() => {
-            preview(task, told, wanted.origin(commit), Running::Known(looked.running));
-            return Ok(());
-        }
+    let (want, mut seen) = match source {
+        None => (Wanted::Rollback, Some(looked.observed)),
+        Some(Source::Known(image)) => (Wanted::Image(image), Some(looked.observed)),
         Some(Source::Wanted(wanted)) => {
-            // Minutes go into it.
-            seen = None;
+            // Minutes go into it: what is in the way of any image is told before.
+            let asking = async { Ok(connected.obstacles(wanted.repository(), looked.observed).await) };
+            let (blockers, failure) = bounded(asking, &asked, deadline, cancel).await?.unzip();
+            if task.only_looks() || failure.is_some() {
+                let running = Running::Known(looked.running);
+                preview(task, told, wanted.origin(commit), running, blockers.unwrap_or_default());
+                return failure.map_or(Ok(()), Err);
+            }
             let making = wanted.make(task, env, connected, deadline, &mut events, cancel);
-            Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?)
+            (Wanted::Image(telling(making, &mut reader, |event| told.event(event)).await?), None)
         }
     };
     let mut plans = 0;
@@ -221,7 +222,7 @@ async fn bounded<T>(
 }
 
 /// Tells what is known where there can be no plan.
-fn preview(task: &Task, told: &mut Telling, image: Origin, running: Running) {
+fn preview(task: &Task, told: &mut Telling, image: Origin, running: Running, blockers: Vec<Blocker>) {
     let Settings { app, environment, target, .. } = &task.settings;
     let preview = Preview {
         app: app.clone(),
@@ -230,6 +231,7 @@ fn preview(task: &Task, told: &mut Telling, image: Origin, running: Running) {
         place: Place::of(target),
         image,
         running,
+        blockers,
     };
     told.text(&render::preview_text(&preview));
     told.publisher.preview(preview);

@@ -256,6 +256,11 @@ impl Wanted {
         Origin::build(commit.head.clone(), &self.spec, self.name.clone())
     }
 
+    /// Where it is pushed to.
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
     /// Builds it from the checkout and pushes it.
     pub(super) async fn make(
         &self,

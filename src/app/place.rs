@@ -6,7 +6,7 @@ use crate::aws_api::ecs::TaskDefinition;
 use crate::clients::agent::AgentClient;
 use crate::clients::aws::{Access, Aws, AwsError, WebIdentity};
 use crate::config::{AutoScaling, EcsTarget, VpsTarget};
-use crate::domain::{AppName, EnvName, GitSha, HttpUrl};
+use crate::domain::{AppName, Digest, EnvName, GitSha, HttpUrl, ImageRef, Repository};
 use crate::env::Env;
 use crate::execute::{Emitter, Remote, release_scaling};
 use crate::failure::Failure;
@@ -51,8 +51,8 @@ pub(super) struct Looked {
     pub(super) running: Option<Version>,
     /// The service's address for people, where it is known.
     pub(super) address: Option<HttpUrl>,
-    /// All of it, where a plan of this moment may rest on it.
-    pub(super) seen: Option<EcsObserved>,
+    /// All of it.
+    pub(super) observed: Observed,
 }
 
 impl EcsPlace {
@@ -82,6 +82,11 @@ impl EcsPlace {
 
     pub(super) async fn observe(&self) -> Result<EcsObserved, Failure> {
         observe::ecs::observe(&self.aws, &self.target, self.files.clone()).await
+    }
+
+    /// The deployment configuration of CodeDeploy that a deployment would follow.
+    pub(super) async fn configuration(&self, observed: &EcsObserved) -> Configuration {
+        observe::ecs::configuration(&self.aws, &self.target, observed).await
     }
 
     /// What tasks would not start without and is not there; beside it, what could not be looked for.
@@ -139,12 +144,14 @@ impl Connected {
         match &self.place {
             Place::Agent(place) => {
                 let status = place.observe(&self.app, None).await?;
-                Ok(Looked { running: preview::running(&status), address: preview::address(&status), seen: None })
+                let (running, address) = (preview::running(&status), preview::address(&status));
+                Ok(Looked { running, address, observed: Observed::Vps(place.target.clone(), Box::new(status)) })
             }
             Place::Ecs(place) => {
                 let observed = place.look().await?;
                 let running = plan::ecs::running(&place.target, &observed);
-                Ok(Looked { running, address: None, seen: Some(observed) })
+                let observed = Observed::Ecs(Box::new(place.target.clone()), Box::new(observed));
+                Ok(Looked { running, address: None, observed })
             }
         }
     }
@@ -157,16 +164,17 @@ impl Connected {
         release_scaling((cluster, service), key, &place.aws, events).await
     }
 
-    /// What would be done. What was `seen` a moment ago is not looked at again.
-    pub(super) async fn plan(&self, want: &Wanted, seen: Option<EcsObserved>) -> Result<Planned, Failure> {
+    /// What would be done. What was `seen` of AWS a moment ago is not looked at again; an agent is asked about what is
+    /// wanted.
+    pub(super) async fn plan(&self, want: &Wanted, seen: Option<Observed>) -> Result<Planned, Failure> {
         let observed = match &self.place {
             Place::Agent(place) => {
                 Observed::Vps(place.target.clone(), Box::new(place.observe(&self.app, Some(want)).await?))
             }
             Place::Ecs(place) => {
                 let mut observed = match seen {
-                    Some(seen) => seen,
-                    None => place.look().await?,
+                    Some(Observed::Ecs(_, seen)) => *seen,
+                    Some(Observed::Vps(..)) | None => place.look().await?,
                 };
                 if *want == Wanted::Rollback {
                     observed.revisions = place.revisions(&observed).await?;
@@ -174,6 +182,21 @@ impl Connected {
                 Observed::Ecs(Box::new(place.target.clone()), Box::new(observed))
             }
         };
+        Ok(self.decide(want, observed).await)
+    }
+
+    /// What is in the way of any image of this repository, by what a look showed.
+    pub(super) async fn obstacles(
+        &self,
+        repository: &Repository,
+        observed: Observed,
+    ) -> Option<(Vec<Blocker>, Failure)> {
+        // Its digest is not known before it is pushed.
+        let image = ImageRef::new(repository.clone(), Digest::zero());
+        self.decide(&Wanted::Image(image), observed).await.obstacles()
+    }
+
+    async fn decide(&self, want: &Wanted, observed: Observed) -> Planned {
         let mut input = PlanInput {
             app: self.app.clone(),
             environment: self.name.clone(),
@@ -183,15 +206,15 @@ impl Connected {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let planned = plan::build(&input);
-        let (Place::Ecs(place), Observed::Ecs(target, observed)) = (&self.place, &mut input.observed) else {
-            return Ok(planned);
+        let (Place::Ecs(place), Observed::Ecs(_, observed)) = (&self.place, &mut input.observed) else {
+            return planned;
         };
         // How the traffic would shift is asked for where it does.
         if planned.report.changed {
-            observed.code_deploy.configuration = observe::ecs::configuration(&place.aws, target, observed).await;
+            observed.code_deploy.configuration = place.configuration(observed).await;
         }
         let unknown = observed.code_deploy.configuration == Configuration::Unknown;
-        Ok(if unknown { planned } else { plan::build(&input) })
+        if unknown { planned } else { plan::build(&input) }
     }
 }
 

@@ -163,7 +163,8 @@ async fn check(connected: &Connected) -> Result<Option<Failure>, Failure> {
         }
         Place::Ecs(place) => {
             let EcsTarget { region, cluster, service, .. } = &place.target;
-            let observed = place.observe().await?;
+            let mut observed = place.observe().await?;
+            observed.code_deploy.configuration = place.configuration(&observed).await;
             let mut blockers = plan::ecs::blockers(&place.target, &observed);
             let (missing, unseen) = place.missing(&observed).await?;
             blockers.extend(missing);

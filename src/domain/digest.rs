@@ -25,6 +25,12 @@ impl Digest {
         &self.0
     }
 
+    /// Stands for the digest of what does not exist yet: all zeros.
+    #[must_use]
+    pub fn zero() -> Self {
+        Self(format!("sha256:{}", "0".repeat(64)))
+    }
+
     /// The first 12 hex digits, for people.
     #[must_use]
     pub fn short(&self) -> &str {

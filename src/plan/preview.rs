@@ -2,7 +2,7 @@
 
 use super::image::BuildSpec;
 use super::{Place, Version};
-use crate::agent_api::ServiceStatus;
+use crate::agent_api::{Blocker, ServiceStatus};
 use crate::domain::{AppName, EnvName, GitSha, HttpUrl, ServiceLabel};
 
 /// What a deployment would do, without what only a registry or an agent knows.
@@ -20,6 +20,8 @@ pub struct Preview {
     pub image: Origin,
     /// What it would take the place of.
     pub running: Running,
+    /// What makes a deployment impossible, whatever the image.
+    pub blockers: Vec<Blocker>,
 }
 
 /// Where an image would come from.

@@ -175,6 +175,17 @@ fn blocked_plans_are_not_executable_and_keep_their_reason() {
 }
 
 #[test]
+fn what_passes_by_itself_keeps_no_image_from_being_built() {
+    let of = |case: &str| ecs_planned(&fs::read_to_string(format!("tests/ecs-plans/{case}/input.json")).unwrap());
+    assert!(of("active_refused").executable().is_err());
+    for (case, expected) in [("active_refused", None), ("blue_green", None), ("no_group", Some("no_deployment_group"))]
+    {
+        let obstacles = of(case).obstacles();
+        assert_eq!(obstacles.as_ref().map(|(blockers, _)| blockers[0].code.as_str()), expected, "{case}");
+    }
+}
+
+#[test]
 fn scaling_is_set_back_where_nothing_else_is_to_do_and_nobody_deploys() {
     let held = |change: fn(&mut EcsInput)| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ecs-plans/nothing_to_do_but_setting_back");

@@ -74,8 +74,13 @@ fn head(story: &Story) -> String {
     if let Some(told) = story.ended.as_ref().and_then(|ended| ended.failure.as_ref()) {
         out.push_str(&why(told));
     }
-    if let Some(preview) = story.preview.as_ref().filter(|_| planned && story.plan.is_none()) {
-        out.push_str(&preview_markdown(preview));
+    if let Some(preview) = story.preview.as_ref().filter(|_| story.plan.is_none()) {
+        let text = preview_markdown(preview);
+        match (planned, blocked(story)) {
+            (true, _) => out.push_str(&text),
+            (false, true) => out.push_str(&folded(&text, true)),
+            (false, false) => {}
+        }
     }
     if let Some(plan) = &story.plan {
         let text = markdown(plan);
@@ -85,8 +90,7 @@ fn head(story: &Story) -> String {
             out.push_str(&text);
         } else {
             // The blockers say what to change.
-            let open = if blocked(story) { " open" } else { "" };
-            out.push_str(&format!("\n<details{open}><summary>Plan</summary>\n\n{text}\n</details>\n"));
+            out.push_str(&folded(&text, blocked(story)));
         }
     }
     if !story.model.phases.is_empty() {
@@ -107,8 +111,18 @@ pub(super) fn why(told: &Told) -> String {
     format!("\n**Why:** {message} ({reason})\n{}", hint.unwrap_or_default())
 }
 
+fn folded(plan: &str, open: bool) -> String {
+    let open = if open { " open" } else { "" };
+    format!("\n<details{open}><summary>Plan</summary>\n\n{plan}\n</details>\n")
+}
+
 fn blocked(story: &Story) -> bool {
-    story.plan.as_ref().is_some_and(|plan| !plan.blockers.is_empty())
+    let blockers = match (&story.plan, &story.preview) {
+        (Some(plan), _) => &plan.blockers,
+        (None, Some(preview)) => &preview.blockers,
+        (None, None) => return false,
+    };
+    !blockers.is_empty()
 }
 
 fn headline(story: &Story) -> String {

@@ -25,6 +25,8 @@ use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::config::{AutoScaling, EcsTarget};
 use crate::domain::{EcsName, ImageRef};
 
+pub(super) use blockers::DEPLOYMENT_ACTIVE;
+
 pub use app_spec::{AppSpec, Capacity, Network};
 pub use files::{Files, Found};
 pub use iam::iam_policy;

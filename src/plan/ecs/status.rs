@@ -6,7 +6,7 @@ use super::{EcsObserved, Release, ScalingHold, blockers as problems, container, 
 use crate::agent_api::Blocker;
 use crate::aws_api::ecs::Service;
 use crate::config::EcsTarget;
-use crate::domain::{AppName, EnvName, ImageRef, TaskDefinitionArn};
+use crate::domain::{AppName, Digest, EnvName, ImageRef, TaskDefinitionArn};
 use crate::plan::Version;
 
 /// A service of ECS and what it runs.
@@ -94,7 +94,7 @@ pub fn running(target: &EcsTarget, observed: &EcsObserved) -> Option<Version> {
 pub(super) fn stand_in(target: &EcsTarget, observed: &EcsObserved) -> Option<ImageRef> {
     let running = running(target, observed).and_then(|version| version.image_id).unwrap_or_default();
     let name = running.split('@').next().unwrap_or_default();
-    let digest = format!("sha256:{}", "0".repeat(64));
+    let digest = Digest::zero();
     [name, "image"].iter().find_map(|name| format!("{name}@{digest}").parse().ok())
 }
 

@@ -1,6 +1,7 @@
 //! The plan for a comment or a job summary. All text that is not ours goes through `escape`.
 
 use super::{markdown_code, markdown_prose, verdict, version};
+use crate::agent_api::Blocker;
 use crate::plan::PlanReport;
 
 /// Renders a plan as GitHub-flavoured markdown.
@@ -27,19 +28,26 @@ pub fn markdown(report: &PlanReport) -> String {
         let expected = if report.downtime.expected { "expected" } else { "none" };
         out.push_str(&format!("\n**Downtime:** {expected}: {}\n", markdown_prose(&report.downtime.why)));
     }
-    if !report.blockers.is_empty() {
-        out.push_str("\n**Blockers**\n\n");
-        for blocker in &report.blockers {
-            let code = markdown_code(&blocker.code);
-            out.push_str(&format!("- {code}: {}  \n", markdown_prose(&blocker.message)));
-            out.push_str(&format!("  hint: {}\n", markdown_prose(&blocker.hint)));
-        }
-    }
+    out.push_str(&blockers(&report.blockers));
     if !report.notes.is_empty() {
         out.push_str("\n**Notes**\n\n");
         for note in &report.notes {
             out.push_str(&format!("- {}\n", markdown_prose(note)));
         }
+    }
+    out
+}
+
+/// What is in the way; empty where nothing is.
+pub(super) fn blockers(blockers: &[Blocker]) -> String {
+    let mut out = String::new();
+    if !blockers.is_empty() {
+        out.push_str("\n**Blockers**\n\n");
+    }
+    for blocker in blockers {
+        let code = markdown_code(&blocker.code);
+        out.push_str(&format!("- {code}: {}  \n", markdown_prose(&blocker.message)));
+        out.push_str(&format!("  hint: {}\n", markdown_prose(&blocker.hint)));
     }
     out
 }

@@ -19,9 +19,12 @@ pub use text::text;
 const LINE: usize = 500;
 
 /// The sentence that sums a plan up.
+/// Of a plan with a blocker.
+const BLOCKED: &str = "Blocked: nothing will be done.";
+
 fn verdict(report: &PlanReport) -> &'static str {
     match (report.blockers.is_empty(), report.changed) {
-        (false, _) => "Blocked: nothing will be done.",
+        (false, _) => BLOCKED,
         (true, true) => "A deployment changes this.",
         (true, false) => "Nothing to do: what is wanted runs.",
     }

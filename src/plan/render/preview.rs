@@ -1,6 +1,6 @@
 //! What is known before there is a plan: for a log, and for a comment or a job summary.
 
-use super::{LINE, markdown_code, markdown_prose, version};
+use super::{BLOCKED, LINE, markdown_code, markdown_prose, version};
 use crate::domain::one_line;
 use crate::plan::preview::{Origin, Preview, Running};
 use crate::plan::{Mark, Place};
@@ -14,10 +14,14 @@ pub fn preview_text(preview: &Preview) -> String {
         out.push('\n');
     };
     line(format!("  running  {}", running(preview)));
-    line("  steps".to_owned());
-    for (mark, step, what) in steps(preview) {
+    let steps = steps(preview);
+    if !steps.is_empty() {
+        line("  steps".to_owned());
+    }
+    for (mark, step, what) in steps {
         line(format!("    {} {step:<7} {what}", mark.sign()));
     }
+    super::text::blockers(&preview.blockers).into_iter().for_each(&mut line);
     line(format!("  {}", verdict(preview)));
     out
 }
@@ -27,23 +31,31 @@ pub fn preview_text(preview: &Preview) -> String {
 pub fn preview_markdown(preview: &Preview) -> String {
     let service = format!("{}/{}", preview.app, preview.service);
     let mut out = format!(
-        "### {}: {}\n\n{}\n\n| | version |\n|---|---|\n| running | {} |\n\n| | step | what happens |\n|---|---|---|\n",
+        "### {}: {}\n\n{}\n\n| | version |\n|---|---|\n| running | {} |\n",
         markdown_code(preview.environment.as_str()),
         markdown_code(&service),
         verdict(preview),
         markdown_code(&running(preview)),
     );
-    for (mark, step, what) in steps(preview) {
+    let steps = steps(preview);
+    if !steps.is_empty() {
+        out.push_str("\n| | step | what happens |\n|---|---|---|\n");
+    }
+    for (mark, step, what) in steps {
         out.push_str(&format!(
             "| {} | {step} | {} |\n",
             markdown_code(&mark.sign().to_string()),
             markdown_prose(&what)
         ));
     }
+    out.push_str(&super::markdown::blockers(&preview.blockers));
     out
 }
 
 fn verdict(preview: &Preview) -> &'static str {
+    if !preview.blockers.is_empty() {
+        return BLOCKED;
+    }
     match (&preview.running, &preview.image) {
         (Running::NotAsked(_), _) => "A deployment would do this; what it changes is not known here.",
         (Running::Known(_), Origin::Build { .. }) => {
@@ -60,8 +72,12 @@ fn running(preview: &Preview) -> String {
     }
 }
 
+/// None where nothing will be done.
 fn steps(preview: &Preview) -> Vec<(Mark, &'static str, String)> {
     let mut all = Vec::new();
+    if !preview.blockers.is_empty() {
+        return all;
+    }
     let image = match &preview.image {
         Origin::Build { commit, dockerfile, target, args, name } => {
             let target = target.as_ref().map(|target| format!(", stage {target}")).unwrap_or_default();

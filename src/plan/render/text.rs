@@ -1,6 +1,7 @@
 //! The plan for a terminal; readable without colour.
 
 use super::{LINE, verdict, version};
+use crate::agent_api::Blocker;
 use crate::domain::one_line;
 use crate::plan::PlanReport;
 
@@ -29,13 +30,16 @@ pub fn text(report: &PlanReport) -> String {
             line(format!("    - {note}"));
         }
     }
-    if !report.blockers.is_empty() {
-        line("  blockers".to_owned());
-        for blocker in &report.blockers {
-            line(format!("    ! {}: {}", blocker.code, blocker.message));
-            line(format!("      hint: {}", blocker.hint));
-        }
-    }
+    blockers(&report.blockers).into_iter().for_each(&mut line);
     line(format!("  {}", verdict(report)));
     out
+}
+
+/// What is in the way, as lines; none where nothing is.
+pub(super) fn blockers(blockers: &[Blocker]) -> Vec<String> {
+    let title = (!blockers.is_empty()).then(|| "  blockers".to_owned());
+    let each = blockers.iter().flat_map(|blocker| {
+        [format!("    ! {}: {}", blocker.code, blocker.message), format!("      hint: {}", blocker.hint)]
+    });
+    title.into_iter().chain(each).collect()
 }

@@ -159,11 +159,33 @@ fn a_plan_that_cannot_be_made_says_what_is_known() {
             place: Place::Agent("https://vps.example".parse().unwrap()),
             image,
             running,
+            blockers: Vec::new(),
         };
         let mut story = Story { plan: None, plan_only: true, preview: Some(preview.clone()), ..story(Vec::new()) };
         told.push_str(&format!("{}\n{}\n", headline(&story), preview_text(&preview)));
         story.ended = Some(Ended { nothing_to_do: false, failure: None });
         told.push_str(&format!("{}===\n", comment(&story)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_is_in_the_way_of_an_image_that_is_not_built_is_shown() {
+    let blocker = Blocker { code: "x".to_owned(), message: "it | cannot".to_owned(), hint: "change it".to_owned() };
+    let preview = Preview {
+        app: "shop".parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        service: "web".parse().unwrap(),
+        place: Place::Agent("https://vps.example".parse().unwrap()),
+        image: Origin::Given("registry.example/shop:v1".to_owned()),
+        running: Running::Known(None),
+        blockers: vec![blocker],
+    };
+    let failure = Failure::new(Reason::Blocked, "it is blocked by x").kind(Kind::Preflight);
+    let mut told = preview_text(&preview);
+    for plan_only in [true, false] {
+        let story = Story { plan: None, plan_only, preview: Some(preview.clone()), ..story(Vec::new()) };
+        told.push_str(&format!("===\n{}", ends(story, false, Some(&failure))));
     }
     insta::assert_snapshot!(told);
 }

@@ -21,6 +21,18 @@ fn agent(user: &User) -> Value {
     state
 }
 
+/// Lets the agent run images of these repositories, too.
+fn allow<'a>(user: &mut User, repositories: impl Iterator<Item = &'a str>) {
+    let own = user.image();
+    let all: Vec<String> = repositories.map(|it| format!("\"{it}\"")).chain([format!("\"{own}\"")]).collect();
+    let agent = user.stage.bed.agent().expect("an agent");
+    let text = std::fs::read_to_string(agent.config()).expect("reads");
+    let allowed = text.replace(&format!("[\"{own}\"]"), &format!("[{}]", all.join(", ")));
+    assert_ne!(text, allowed);
+    std::fs::write(agent.config(), allowed).expect("writes");
+    agent.restart(&[]).expect("starts");
+}
+
 #[track_caller]
 fn failed(user: &User, before: &Value, told: &Told, what: &str) {
     assert_eq!(told.code, 20, "{what}: {}", told.log());
@@ -68,6 +80,28 @@ fn a_failed_build_is_told_on_its_line() {
     }
 }
 
+/// Minutes go into a build, and what it pushes stays in the registry.
+#[test]
+fn what_no_image_would_change_is_told_before_it_is_built() {
+    let user = User::new();
+    let sha = user.version("v2");
+    let before = agent(&user);
+    let image = user.image().replace("/hello", "/other");
+    for event in ["push", "pull_request"] {
+        let payload = if event == "push" { super::user::push(&sha) } else { super::user::pull_request(&sha) };
+        let told = user.run(&mut user.job(event, &payload, &sha), &[("image", &image)]);
+        assert_eq!((told.code, told.output("outcome")), (11, "failed"), "{event}: {}", told.log());
+        let sentence = format!("image_not_allowed: the agent does not run images of `{image}`");
+        assert!(told.log().contains(&sentence) && told.summary.contains("Blocked: nothing will be done"), "{event}");
+        assert_eq!(agent(&user), before, "{event}: nothing was asked of the agent");
+    }
+    user.stage.assert_serves("v1");
+    let names = user.stage.bed.machine.docker(&["images", "--quiet", &image]).expect("docker");
+    assert_eq!(names, "", "nothing was built");
+    let comments = user.github.comments(7);
+    assert!(comments[0].1.contains("add the repository to &#96;apps."), "{}", comments[0].1);
+}
+
 #[test]
 fn a_context_by_accident_is_refused_at_once() {
     let user = User::new();
@@ -84,22 +118,24 @@ fn a_context_by_accident_is_refused_at_once() {
 
 #[test]
 fn a_registry_that_does_not_take_the_image_is_told() {
-    let user = User::new();
+    let mut user = User::new();
     let sha = user.version("v2");
-    let before = agent(&user);
     let (bed, open) = (&user.stage.bed, user.stage.bed.registry.address());
     let private = Registry::private(&bed.machine, bed.dir(), BOB).expect("a registry");
     let denied = Faulty::before(open, Fault::Denied { method: "PUT" });
     let other = Faulty::before(open, Fault::OtherDigest);
     let (private, wrong) = (private.repository("hello"), ("registry-password", "wrong"));
     let bob = ("registry-username", "bob");
-    for (image, more, sentence) in [
+    let cases = [
         ("127.0.0.1:1/hello".to_owned(), vec![], "the registry `127.0.0.1:1` cannot be reached"),
         (private.clone(), vec![], "wants a login for"),
         (private, vec![bob, wrong], "refuses the login for"),
         (format!("{}/hello", denied.address), vec![], "wants a login for"),
         (format!("{}/hello", other.address), vec![("build", "always")], " was pushed"),
-    ] {
+    ];
+    allow(&mut user, cases.iter().map(|(image, ..)| image.as_str()));
+    let (before, bed) = (agent(&user), &user.stage.bed);
+    for (image, more, sentence) in cases {
         let inputs = [&[("image", image.as_str())], &more[..]].concat();
         let mut job = user.job("push", &super::user::push(&sha), &sha);
         let told = user.run(&mut job, &inputs);

@@ -106,9 +106,12 @@ fn a_deployment_configuration_that_does_not_fit_is_refused_before_anything_is_wr
         ("CodeDeployDefault.OneAtATime", "`CodeDeployDefault.OneAtATime` is for the platform Server, not for ECS"),
     ] {
         let more = format!("code_deploy: {{deployment_config: {name}}}");
-        let ended = Cloud::with(code_deploy(), &more).deploy(&[]).expect(13);
-        assert!(!ended.said.iter().any(|it| it.is_write), "{name}: {}", ended.shown());
-        assert!(ended.shown().contains(sentence), "{name}: {}", ended.shown());
+        let cloud = Cloud::with(code_deploy(), &more);
+        for ended in [cloud.deploy(&[]), cloud.run(&["verify", "production"])] {
+            let ended = ended.expect(13);
+            assert!(!ended.said.iter().any(|it| it.is_write), "{name}: {}", ended.shown());
+            assert!(ended.shown().contains(sentence), "{name}: {}", ended.shown());
+        }
     }
     // Who may not ask finds out as before.
     let denied = code_deploy().fault(Fault::Denied("codedeploy:GetDeploymentConfig"));
