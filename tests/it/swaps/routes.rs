@@ -1,5 +1,7 @@
 //! What stands between the caller and the containers.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,7 +49,7 @@ fn a_stripped_prefix_added_headers_and_a_login() {
 /// How often one dies.
 const EVERY: Duration = Duration::from_millis(500);
 /// Those that do in turn: an engine takes longer than that to end one and to start it.
-const OTHERS: u32 = 3;
+const OTHERS: u32 = 5;
 
 /// Lets them live, also where the test fails.
 struct Over<'a>(&'a AtomicBool);
@@ -56,6 +58,16 @@ impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// Ends a container at once and starts it again. The engine's own words: its client takes longer to start than that.
+fn restart(id: &str) {
+    let mut engine = UnixStream::connect("/var/run/docker.sock").expect("the engine listens");
+    write!(engine, "POST /containers/{id}/restart?t=0 HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+        .expect("it is asked");
+    let mut answer = String::new();
+    engine.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
 }
 
 /// Each start and each end of a container makes Traefik read its configuration anew.
@@ -77,18 +89,16 @@ fn two_replicas_beside_a_container_that_dies_every_half_second() {
     let (deaths, took) = thread::scope(|scope| {
         let (began, flag, stage) = (Instant::now(), &over, &stage);
         let over = Over(flag);
-        let die = move |id: &str| {
+        let die = move |id: &str, turn: u32| {
             let mut deaths = 0;
             while !flag.load(Ordering::SeqCst) {
-                for act in ["kill", "start"] {
-                    stage.bed.machine.docker(&[act, id]).expect("docker obeys");
-                }
+                thread::sleep((EVERY * (OTHERS * deaths + turn)).saturating_sub(began.elapsed()));
+                restart(id);
                 deaths += 1;
-                thread::sleep((EVERY * OTHERS * deaths).saturating_sub(began.elapsed()));
             }
             deaths
         };
-        let dying: Vec<_> = others.iter().map(|other| scope.spawn(move || die(&other.id))).collect();
+        let dying: Vec<_> = (0..).zip(&others).map(|(turn, other)| scope.spawn(move || die(&other.id, turn))).collect();
         let load = UnderLoad::begin(stage);
         let run = stage.deploy(&v2);
         seen_out(stage, 2);
@@ -98,7 +108,7 @@ fn two_replicas_beside_a_container_that_dies_every_half_second() {
         let deaths: u32 = dying.into_iter().map(|dying| dying.join().expect("no panic")).sum();
         (deaths, began.elapsed())
     });
-    // As fast as an engine makes it that is busy with the swap as well.
-    assert!(deaths >= 5 && EVERY * deaths * 4 >= took, "{deaths} in {took:?}");
+    // On a host that has anything else to do the engine falls behind a little.
+    assert!(deaths >= 5 && EVERY * deaths * 2 >= took, "{deaths} in {took:?}");
     stage.assert_serves("v2");
 }

@@ -38,7 +38,7 @@ pub struct LoadConfig {
     pub seed: u64,
 }
 
-/// A part of the requests, of either method and on either kind of connection as the others are.
+/// A part of the requests, of either method and on either kind of connection as the others are; downloads by GET alone.
 #[derive(Debug, Clone)]
 pub struct Share {
     /// Every how many requests.

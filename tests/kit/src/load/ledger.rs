@@ -192,7 +192,7 @@ impl Books {
         }
         let latency = settled.done.saturating_duration_since(settled.due);
         self.latencies.push(latency.as_micros() as u64);
-        if let Some(version) = settled.version {
+        if let Some(version) = settled.version.clone() {
             let bucket = &mut self.timeline[slot];
             *bucket.by_version.entry(version.clone()).or_default() += 1;
             *self.by_version.entry(version.clone()).or_default() += 1;
@@ -223,6 +223,7 @@ impl Books {
                         kind: kind.clone(),
                         method: if settled.outgoing.post { "POST" } else { "GET" },
                         fresh: settled.outgoing.fresh,
+                        version: settled.version,
                         path: self.paths[settled.outgoing.path].path.clone(),
                         detail: failure.detail,
                     });

@@ -98,6 +98,8 @@ pub struct FailureSample {
     pub method: &'static str,
     /// Whether it had a connection of its own.
     pub fresh: bool,
+    /// Who began to answer it, where it came that far.
+    pub version: Option<String>,
     /// What it asked for.
     pub path: String,
     /// One line, for people.
