@@ -185,15 +185,21 @@ impl Connected {
         Ok(self.decide(want, observed).await)
     }
 
-    /// What is in the way of any image of this repository, by what a look showed.
+    /// What is in the way of any image of this repository, by what a look showed. While another deployment is under way that
+    /// is not known: it may be over before the image is built.
     pub(super) async fn obstacles(
         &self,
         repository: &Repository,
         observed: Observed,
     ) -> Option<(Vec<Blocker>, Failure)> {
+        if observed.is_in_motion() {
+            return None;
+        }
         // Its digest is not known before it is pushed.
         let image = ImageRef::new(repository.clone(), Digest::zero());
-        self.decide(&Wanted::Image(image), observed).await.obstacles()
+        let planned = self.decide(&Wanted::Image(image), observed).await;
+        let failure = planned.executable().err()?;
+        Some((planned.report.blockers, failure))
     }
 
     async fn decide(&self, want: &Wanted, observed: Observed) -> Planned {

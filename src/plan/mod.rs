@@ -53,6 +53,17 @@ pub enum Observed {
     Ecs(Box<EcsTarget>, Box<EcsObserved>),
 }
 
+impl Observed {
+    /// Whether a deployment is under way there: what was read is passing.
+    #[must_use]
+    pub fn is_in_motion(&self) -> bool {
+        match self {
+            Self::Vps(_, status) => status.holder.is_some(),
+            Self::Ecs(_, observed) => observed.is_in_motion(),
+        }
+    }
+}
+
 /// What only an earlier step can give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Later<T> {
@@ -279,41 +290,24 @@ impl Planned {
             return Err(Failure::new(Reason::Bug, format!("the plan contradicts itself: {}", lint.message))
                 .hint(format!("please report this with the plan above and the word `{}`", lint.code)));
         }
-        match blocked(&self.report, &self.report.blockers) {
-            None => Ok(&self.plan),
-            Some(failure) => Err(failure),
+        if self.report.blockers.is_empty() {
+            return Ok(&self.plan);
         }
+        let mut codes: Vec<&str> = self.report.blockers.iter().map(|blocker| blocker.code.as_str()).collect();
+        codes.dedup();
+        // A single blocker that has a word of its own among the reasons keeps it.
+        let reason = match codes.as_slice() {
+            ["image_not_allowed"] => Reason::ImageNotAllowed,
+            ["no_earlier_release"] => Reason::NoEarlierRelease,
+            _ => Reason::Blocked,
+        };
+        let message = format!(
+            "the deployment of `{}` to `{}` is blocked by {}; nothing was changed",
+            self.report.service,
+            self.report.environment,
+            codes.join(", ")
+        );
+        let failure = Failure::new(reason, message).hint("each blocker above names what to change");
+        Err(if reason == Reason::Blocked { failure.kind(Kind::Preflight) } else { failure })
     }
-
-    /// What would be in the way of any image, of a plan for one that is not built yet. Another deployment that is under way
-    /// may be over by then.
-    #[must_use]
-    pub fn obstacles(self) -> Option<(Vec<Blocker>, Failure)> {
-        let PlanReport { blockers, .. } = &self.report;
-        let lasting: Vec<Blocker> = blockers.iter().filter(|it| it.code != ecs::DEPLOYMENT_ACTIVE).cloned().collect();
-        blocked(&self.report, &lasting).map(|failure| (lasting, failure))
-    }
-}
-
-/// Why nothing is done; `None` where nothing blocks.
-fn blocked(report: &PlanReport, blockers: &[Blocker]) -> Option<Failure> {
-    if blockers.is_empty() {
-        return None;
-    }
-    let mut codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code.as_str()).collect();
-    codes.dedup();
-    // A single blocker that has a word of its own among the reasons keeps it.
-    let reason = match codes.as_slice() {
-        ["image_not_allowed"] => Reason::ImageNotAllowed,
-        ["no_earlier_release"] => Reason::NoEarlierRelease,
-        _ => Reason::Blocked,
-    };
-    let message = format!(
-        "the deployment of `{}` to `{}` is blocked by {}; nothing was changed",
-        report.service,
-        report.environment,
-        codes.join(", ")
-    );
-    let failure = Failure::new(reason, message).hint("each blocker above names what to change");
-    Some(if reason == Reason::Blocked { failure.kind(Kind::Preflight) } else { failure })
 }

@@ -175,13 +175,18 @@ fn blocked_plans_are_not_executable_and_keep_their_reason() {
 }
 
 #[test]
-fn what_passes_by_itself_keeps_no_image_from_being_built() {
-    let of = |case: &str| ecs_planned(&fs::read_to_string(format!("tests/ecs-plans/{case}/input.json")).unwrap());
-    assert!(of("active_refused").executable().is_err());
-    for (case, expected) in [("active_refused", None), ("blue_green", None), ("no_group", Some("no_deployment_group"))]
-    {
-        let obstacles = of(case).obstacles();
-        assert_eq!(obstacles.as_ref().map(|(blockers, _)| blockers[0].code.as_str()), expected, "{case}");
+fn what_is_seen_during_a_deployment_is_passing() {
+    for (case, expected) in [("active_refused", true), ("blue_green", false), ("no_group", false)] {
+        let text = fs::read_to_string(format!("tests/ecs-plans/{case}/input.json")).unwrap();
+        let input: EcsInput = serde_json::from_str(&text).unwrap();
+        assert_eq!(input.observed.is_in_motion(), expected, "{case}");
+    }
+    for (case, expected) in [("later_swap", false), ("busy", true)] {
+        let text = fs::read_to_string(format!("tests/plans/{case}/input.json")).unwrap();
+        let Input { agent, status, .. } = serde_json::from_str(&text).unwrap();
+        let (agent, service) = (agent.parse().unwrap(), status.service.clone());
+        let target = VpsTarget { agent, service, before_deploy: None };
+        assert_eq!(Observed::Vps(target, Box::new(status)).is_in_motion(), expected, "{case}");
     }
 }
 

@@ -146,12 +146,9 @@ fn own(target: &EcsTarget, observed: &EcsObserved, service: &Service) -> Vec<Blo
     found
 }
 
-/// Somebody's deployment, which ends by itself.
-pub(in crate::plan) const DEPLOYMENT_ACTIVE: &str = "deployment_active";
-
 fn active_deployment(id: &str, place: &str) -> Blocker {
     blocker(
-        DEPLOYMENT_ACTIVE,
+        "deployment_active",
         format!("the deployment `{id}` is under way in {place}"),
         "wait for its end, stop it, or set `on_active` in deploy.yml to something else than `fail`",
     )

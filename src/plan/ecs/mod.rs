@@ -25,8 +25,6 @@ use crate::aws_api::ecs::{Service, TaskDefinition};
 use crate::config::{AutoScaling, EcsTarget};
 use crate::domain::{EcsName, ImageRef};
 
-pub(super) use blockers::DEPLOYMENT_ACTIVE;
-
 pub use app_spec::{AppSpec, Capacity, Network};
 pub use files::{Files, Found};
 pub use iam::iam_policy;
@@ -60,6 +58,11 @@ pub struct EcsObserved {
 }
 
 impl EcsObserved {
+    /// Whether a deployment is under way, whoever does it.
+    pub(super) fn is_in_motion(&self) -> bool {
+        self.under_way().is_some() || !self.code_deploy.active.is_empty()
+    }
+
     /// The deployment of ECS itself that is under way, forward or back.
     fn under_way(&self) -> Option<&str> {
         self.service.as_ref().and_then(Service::under_way).or(self.goes_back.as_deref())
