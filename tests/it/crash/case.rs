@@ -105,6 +105,16 @@ impl Kill {
             Self::At(_) | Self::Twice(..) | Self::After(_) | Self::Damaged(..) | Self::Torn(_) => None,
         }
     }
+
+    /// Whether the agent may be dead before it is on record that it took the deployment on: only then may nobody know of it.
+    pub(super) fn may_come_first(self) -> bool {
+        match self {
+            Self::At(point) | Self::Twice(point, _) => point == Point::Before("accepted"),
+            Self::Torn(word) => word == "accepted",
+            Self::Damaged(_, line) => line == 0,
+            Self::After(_) | Self::Engine(_) | Self::Host(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Kill {

@@ -237,7 +237,7 @@ impl Ground {
         let history = self.history()?;
         let outcome = match (history.entries.len() - before, history.entries.first()) {
             // Handed over to an agent that died before it took it on.
-            (0, _) if end != 0 => None,
+            (0, _) if end != 0 && case.kill.may_come_first() => None,
             (1, Some(entry)) => Some(entry.clone()),
             (new, _) => return Err(format!("{new} new lines of history: {:?}", history.entries)),
         };
@@ -265,7 +265,11 @@ impl Ground {
         if !load.wait_until_only(serving, Duration::from_millis(300), CONVERGES.saturating_sub(began.elapsed())) {
             return Err(format!("{serving} does not serve alone: {:?}", self.stage.bed.versions_serving(HOST)));
         }
-        let converged_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        if took > CONVERGES {
+            return Err(format!("{serving} serves alone only after {took:?}"));
+        }
+        let converged_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if deployed {
             self.releases.push(wish.new.clone());
         }

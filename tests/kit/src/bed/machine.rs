@@ -91,11 +91,14 @@ impl Machine {
         format!("{cores} cores, {gib} GiB, Linux {}, Docker Engine {}", kernel.trim(), engine.trim())
     }
 
-    /// The commit that is measured, by `git describe`: `-dirty` is added where files differ from it. Empty outside of a clone.
+    /// The commit that is measured: `-dirty` is added where files differ from it, other than results, which a measurement
+    /// writes part by part. Empty outside of a clone.
     pub fn commit() -> String {
-        let git = Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).output();
-        let said = git.ok().filter(|output| output.status.success());
-        said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+        let git = |args: &[&str]| Command::new("git").args(args).output().ok().filter(|output| output.status.success());
+        let Some(said) = git(&["rev-parse", "--short", "HEAD"]) else { return String::new() };
+        let same = git(&["diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)benches/results"]).is_some();
+        let commit = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+        if same { commit } else { format!("{commit}-dirty") }
     }
 
     /// Makes `dir` a folder for `DOCKER_CONFIG` whose compose is this shell script; `compose "$@"` in it is the real one.
