@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::before_deploy::BEFORE;
 use super::cloud::{outline, stage};
 use super::{Cloud, IMAGE, OTHER_IMAGE, interrupt};
+use crate::action::agree::agree;
 use crate::action::user::{PROGRAM, TOKEN, push};
 
 /// The commit, of pull request 7.
@@ -169,6 +170,7 @@ pub(super) fn commented(world: World, more: &str, options: &[&str]) -> (Told, St
     let inputs: Vec<_> = [("image", IMAGE)].into_iter().chain(options).collect();
     let told = run.job().step(Path::new(PROGRAM), &inputs).expect("the step runs");
     run.cloud.assert_no_false_green(told.code == 0, &told.log());
+    agree(&told, &run.github);
     let comment = run.comment();
     (told, comment)
 }
@@ -214,6 +216,7 @@ fn the_comment_tells_how_it_ended() {
         let run = Run::of(world);
         let before = run.serving();
         let told = run.step();
+        agree(&told, &run.github);
         assert_eq!((told.code, told.output("outcome")), (code, outcome), "{name}: {}", told.log());
         assert_eq!(run.states().last().map(String::as_str), Some(state), "{name}: {:?}", run.states());
         assert_eq!(told.output("changed"), (outcome != "rolled_back").to_string(), "{name}");

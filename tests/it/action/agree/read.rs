@@ -37,10 +37,16 @@ fn sentence(text: &str) -> Option<Says> {
 /// The last line. Where the agent's last words stand above it, they are the same.
 pub(super) fn said_in_log(stdout: &str) -> Option<Says> {
     let says = sentence(stdout.lines().last()?.strip_prefix("result: ")?)?;
-    // `10:00:00  proven: release 4 answers through the entry point`
-    let proven =
-        stdout.lines().filter_map(|line| line.split_once("  proven: release ")?.1.split(' ').next()).next_back();
-    let fits = says.outcome != "deployed" || proven == Some(says.release.as_str());
+    // `10:00:00  proven: release 4 answers through the entry point`; at ECS, whose release is the revision's number,
+    // `10:00:00  deployed: revision `web:4` of `web` serves`
+    let release = |line: &str| {
+        let own = line.split_once("  proven: release ").and_then(|(_, rest)| rest.split(' ').next());
+        let at_ecs =
+            || line.split_once("  deployed: revision `")?.1.split_once('`')?.0.rsplit_once(':').map(|(_, n)| n);
+        own.or_else(at_ecs).map(str::to_owned)
+    };
+    let proven = stdout.lines().filter_map(release).next_back();
+    let fits = says.outcome != "deployed" || proven.as_deref() == Some(says.release.as_str());
     fits.then_some(says)
 }
 
